@@ -1,0 +1,219 @@
+package consensus
+
+import (
+	"github.com/btcsuite/btcd/btcutil/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+)
+
+// mustBeUnique reports whether the block after s has to be searched for ids that repeat those of unspent coins (BIP30).
+func mustBeUnique(s State, b *Block) bool {
+	p, height := s.params, s.Height+1
+	return !isRepeat(s, b) && (height < p.BIP34Height || height >= p.BIP34Unique)
+}
+
+// isRepeat reports whether b is one of the blocks whose coinbase is known to replace an older one's coins.
+func isRepeat(s State, b *Block) bool {
+	at, ok := s.params.RepeatedCoinbases[b.hash]
+	return ok && at == s.Height+1
+}
+
+// Needs returns the outpoints whose coins Connect wants to know, each once: those that b spends and does not create itself, and those that it
+// would replace.
+func Needs(s State, b *Block) []wire.OutPoint {
+	own := make(map[[32]byte]struct{}, len(b.Txs))
+	var needs []wire.OutPoint
+	if mustBeUnique(s, b) || isRepeat(s, b) {
+		for _, tx := range b.Txs {
+			for i := range tx.Msg.TxOut {
+				needs = append(needs, wire.OutPoint{Hash: tx.id, Index: uint32(i)})
+			}
+		}
+	}
+	for _, tx := range b.Txs {
+		if !IsCoinbase(tx) {
+			for _, in := range tx.Msg.TxIn {
+				if _, ok := own[in.PreviousOutPoint.Hash]; !ok {
+					needs = append(needs, in.PreviousOutPoint)
+				}
+			}
+		}
+		own[tx.id] = struct{}{}
+	}
+	return needs
+}
+
+// Connect says whether b, which has passed CheckBlock and CheckBlockPlace, may follow s with the coins that it spends, and what it
+// changes. It runs no scripts: ScriptChecks has them. coins holds what exists of Needs and is not changed.
+func Connect(s State, b *Block, coins Coins) (Delta, error) {
+	if err := checkUniqueIDs(s, b, coins); err != nil {
+		return Delta{}, err
+	}
+	flags := NextFlags(s, b.hash)
+	v := newView(s, b, coins)
+	var fees btcutil.Amount
+	sigOps := 0
+	for i, tx := range b.Txs {
+		spent := Coins(nil)
+		if i > 0 {
+			spent = v.inputs(tx)
+			fee, err := CheckInputs(s, tx, spent)
+			if err != nil {
+				return Delta{}, within(tx, err)
+			}
+			if fees += fee; fees > MaxMoney {
+				return Delta{}, ruleError(ErrAccumulatedFee, "accumulated fee in the block out of range")
+			}
+			if err := CheckSequence(s, tx, spent); err != nil {
+				return Delta{}, within(tx, err)
+			}
+		}
+		if sigOps += SigOpCost(tx, spent, flags); sigOps > MaxBlockSigOpCost {
+			return Delta{}, ruleError(ErrBlockSigOps, "too many sigops: %d", sigOps)
+		}
+		v.apply(tx, i == 0)
+	}
+	if err := checkCoinbaseValue(s, b, fees); err != nil {
+		return Delta{}, err
+	}
+	d := v.delta()
+	d.Fees = fees
+	return d, nil
+}
+
+// checkUniqueIDs refuses a block that would replace coins which are not spent (BIP30).
+func checkUniqueIDs(s State, b *Block, coins Coins) error {
+	if !mustBeUnique(s, b) {
+		return nil
+	}
+	for _, tx := range b.Txs {
+		for i := range tx.Msg.TxOut {
+			if _, ok := coins[wire.OutPoint{Hash: tx.id, Index: uint32(i)}]; ok {
+				return ruleError(ErrDuplicateTx, "tried to overwrite transaction %v", tx.id)
+			}
+		}
+	}
+	return nil
+}
+
+func checkCoinbaseValue(s State, b *Block, fees btcutil.Amount) error {
+	var claimed btcutil.Amount
+	for _, out := range b.Txs[0].Msg.TxOut {
+		claimed += btcutil.Amount(out.Value)
+	}
+	if limit := s.Subsidy() + fees; claimed > limit {
+		return ruleError(ErrCoinbaseValue, "coinbase pays too much (actual=%d vs limit=%d)", claimed, limit)
+	}
+	return nil
+}
+
+// view is the coin set as the transactions of a block see it, one after the other.
+type view struct {
+	coins   Coins                      // as before the block
+	own     map[wire.OutPoint]int      // coins of the block itself: their place in created
+	used    map[wire.OutPoint]struct{} // coins of before the block that it has spent
+	created []Entry                    // with a nil name where spent again
+	spent   []Entry
+	height  int32
+	median  uint32
+}
+
+func newView(s State, b *Block, coins Coins) *view {
+	outs := 0
+	for _, tx := range b.Txs {
+		outs += len(tx.Msg.TxOut)
+	}
+	return &view{
+		coins: coins, height: s.Height + 1, median: s.medianTime(),
+		own:     make(map[wire.OutPoint]int, outs),
+		used:    make(map[wire.OutPoint]struct{}, len(coins)),
+		created: make([]Entry, 0, outs),
+		spent:   make([]Entry, 0, len(coins)),
+	}
+}
+
+// inputs returns the coins that exist now of those that tx spends.
+func (v *view) inputs(tx *Tx) Coins {
+	found := make(Coins, len(tx.Msg.TxIn))
+	for _, in := range tx.Msg.TxIn {
+		op := in.PreviousOutPoint
+		if i, ok := v.own[op]; ok {
+			found[op] = v.created[i].Coin
+			continue
+		}
+		if _, gone := v.used[op]; gone {
+			continue
+		}
+		if coin, ok := v.coins[op]; ok {
+			found[op] = coin
+		}
+	}
+	return found
+}
+
+// apply spends the inputs of tx, which exist, and creates its outputs.
+func (v *view) apply(tx *Tx, coinbase bool) {
+	if !coinbase {
+		for _, in := range tx.Msg.TxIn {
+			v.spend(in.PreviousOutPoint)
+		}
+	}
+	for i, out := range tx.Msg.TxOut {
+		if Unspendable(out.PkScript) {
+			continue
+		}
+		op := wire.OutPoint{Hash: tx.id, Index: uint32(i)}
+		if old, ok := v.coins[op]; ok { // one of the two repeated coinbases of before BIP34
+			if _, gone := v.used[op]; !gone {
+				v.used[op] = struct{}{}
+				v.spent = append(v.spent, Entry{op, old})
+			}
+		}
+		v.own[op] = len(v.created)
+		v.created = append(v.created, Entry{op, Coin{
+			Value: btcutil.Amount(out.Value), PkScript: out.PkScript,
+			Height: v.height, Coinbase: coinbase, MedianTime: v.median,
+		}})
+	}
+}
+
+func (v *view) spend(op wire.OutPoint) {
+	if i, ok := v.own[op]; ok {
+		delete(v.own, op)
+		v.created[i].OutPoint = wire.OutPoint{}
+		return
+	}
+	v.used[op] = struct{}{}
+	v.spent = append(v.spent, Entry{op, v.coins[op]})
+}
+
+// delta returns the changes, without the coins that were created and spent again.
+func (v *view) delta() Delta {
+	kept := v.created[:0]
+	for _, e := range v.created {
+		if e.OutPoint != (wire.OutPoint{}) {
+			kept = append(kept, e)
+		}
+	}
+	return Delta{Spent: v.spent, Created: kept}
+}
+
+// Undo returns the Delta that Connect gave for b, from the coins that it spent: its undo record. The created
+// coins carry their name only, which is all that removing them needs.
+func Undo(b *Block, spent []Entry) Delta {
+	within := make(map[wire.OutPoint]struct{})
+	for _, tx := range b.Txs[1:] {
+		for _, in := range tx.Msg.TxIn {
+			within[in.PreviousOutPoint] = struct{}{}
+		}
+	}
+	d := Delta{Spent: spent}
+	for _, tx := range b.Txs {
+		for i, out := range tx.Msg.TxOut {
+			op := wire.OutPoint{Hash: tx.id, Index: uint32(i)}
+			if _, ok := within[op]; !ok && !Unspendable(out.PkScript) {
+				d.Created = append(d.Created, Entry{OutPoint: op})
+			}
+		}
+	}
+	return d
+}
