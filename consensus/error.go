@@ -48,7 +48,6 @@ const (
 	ErrImmature          // spends a coinbase before 100 blocks passed
 	ErrInputRange        // value of inputs outside of the money range
 	ErrOverspend         // outputs are more than inputs
-	ErrFeeRange          // fee outside of the money range
 	ErrScript            // a script fails
 	numKinds
 )
@@ -94,7 +93,6 @@ var rejects = [numKinds]string{
 	ErrImmature:          "bad-txns-premature-spend-of-coinbase",
 	ErrInputRange:        "bad-txns-inputvalues-outofrange",
 	ErrOverspend:         "bad-txns-in-belowout",
-	ErrFeeRange:          "bad-txns-fee-outofrange",
 	ErrScript:            "mandatory-script-verify-flag-failed",
 }
 

@@ -88,7 +88,7 @@ func (s State) NextBits() uint32 {
 	case ASERT:
 		g := &p.Genesis.Header
 		a := anchor{bits: g.Bits, parentTime: g.Timestamp.Add(-p.BlockInterval).Unix()}
-		return asert(p, a, s.Height, s.Header.Timestamp.Unix())
+		return asert(p, a, int64(s.Height), s.Header.Timestamp.Unix())
 	}
 	return p.Genesis.Header.Bits
 }

@@ -103,16 +103,16 @@ func clampTarget(p *Params, target *big.Int) *big.Int {
 
 // anchor is the block that ASERT measures from.
 type anchor struct {
-	height     int32
+	height     int64
 	parentTime int64 // seconds
 	bits       uint32
 }
 
 // asert returns the bits of the block after the one with the given height and time: aserti3-2d, by Mark Lundeberg and others, 2020. The target
 // doubles for each half-life that the chain is behind its schedule; 2^x is taken as a cubic in 48-bit fixed point.
-func asert(p *Params, a anchor, height int32, timestamp int64) uint32 {
+func asert(p *Params, a anchor, height, timestamp int64) uint32 {
 	const fraction = 16 // bits of the exponent behind the point
-	ahead := timestamp - a.parentTime - int64(p.BlockInterval/time.Second)*(int64(height)-int64(a.height)+1)
+	ahead := timestamp - a.parentTime - int64(p.BlockInterval/time.Second)*(height-a.height+1)
 	exponent := ahead * (1 << fraction) / int64(p.HalfLife/time.Second)
 
 	shift := exponent >> fraction
