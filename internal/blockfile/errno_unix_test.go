@@ -1,0 +1,7 @@
+//go:build unix
+
+package blockfile
+
+import "syscall"
+
+const errNoSpace = syscall.ENOSPC

@@ -1,0 +1,195 @@
+// Package store keeps small records in Badger. The node opens it once and hands each part a view under a name of its
+// own. It owns the workarounds for what Badger gets wrong: a kill that leaves empty log files, damage that
+// reads as absence, batches that are not atomic, and a full disk that ends the process.
+//
+// Every value is stored with a checksum over its key and itself, so a damaged record is an error and never
+// "not found". A record that vanished whole cannot be noticed here; whoever knows what must be there calls Verify.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+	"github.com/gofrs/flock"
+
+	"groat/internal/disk"
+)
+
+// Errors of this package.
+var (
+	ErrNotFound = errors.New("not in the store")
+	ErrDamaged  = errors.New("the store is damaged") // a checksum does not match: the disk's fault, never a peer's
+	ErrTooBig   = errors.New("more than one transaction of the store can hold")
+	ErrLocked   = errors.New("the store is in use by another process")
+)
+
+// Sizes of a memory table, which is also what one write-ahead log holds. A transaction takes up to 15 % of it.
+const (
+	minMemTable = 8 << 20
+	maxMemTable = 64 << 20
+	memTables   = 3 // one being written and two being flushed
+)
+
+// Options says where a store lies and what it may use.
+type Options struct {
+	Dir    string       // its own directory, made if it is missing
+	Budget int64        // bytes of memory for tables that are not on disk yet; small by default
+	Log    *slog.Logger // nil is silence
+}
+
+// DB is an open store.
+type DB struct {
+	dir     string       // set once
+	reserve int64        // set once; bytes that stay free on the disk
+	badger  *badger.DB   // safe for concurrent use
+	lock    *flock.Flock // held until Close
+}
+
+// Open opens the store in o.Dir and makes it if there is none. It returns ErrLocked if another process has it, and a
+// *disk.FullError if there is no room to work in.
+func Open(o Options) (*DB, error) {
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the store's directory: %w", disk.Explain(filepath.Dir(o.Dir), err))
+	}
+	// Badger's own lock says so only in the text of its error.
+	lock := flock.New(filepath.Join(o.Dir, "groat.lock"))
+	switch held, err := lock.TryLock(); {
+	case err != nil:
+		return nil, fmt.Errorf("lock the store: %w", disk.Explain(o.Dir, err))
+	case !held:
+		return nil, fmt.Errorf("%w: %s; stop the other node or give this one its own data directory", ErrLocked, o.Dir)
+	}
+	db, err := open(o)
+	if err != nil {
+		return nil, errors.Join(err, lock.Unlock())
+	}
+	db.lock = lock
+	return db, nil
+}
+
+func open(o Options) (*DB, error) {
+	memTable := min(max(o.Budget/memTables, minMemTable), maxMemTable)
+	// What Badger may have to write before the next check: its logs, the tables they become, and a compaction.
+	reserve := 4 * memTable
+	if err := disk.Check(o.Dir, reserve); err != nil {
+		return nil, err
+	}
+	if err := removeEmptyLogs(o.Dir); err != nil {
+		return nil, err
+	}
+	inner, err := openBadger(badgerOptions(o, memTable))
+	if err != nil {
+		return nil, fmt.Errorf("open the store in %s: %w", o.Dir, disk.Explain(o.Dir, err))
+	}
+	return &DB{dir: o.Dir, reserve: reserve, badger: inner}, nil
+}
+
+func badgerOptions(o Options, memTable int64) badger.Options {
+	log := o.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return badger.DefaultOptions(o.Dir).
+		WithLogger(logger{log}).
+		WithMetricsEnabled(false).
+		WithCompression(options.None).
+		WithBlockCacheSize(0).
+		WithDetectConflicts(false). // each part is the only writer of its keys
+		WithNumVersionsToKeep(1).
+		WithSyncWrites(true).
+		WithChecksumVerificationMode(options.OnBlockRead). // OnTableRead ends the process when it finds damage
+		WithMemTableSize(memTable).
+		WithNumMemtables(memTables - 1).
+		WithNumLevelZeroTables(4).
+		WithNumLevelZeroTablesStall(8).
+		WithNumCompactors(2).
+		WithNumGoroutines(2).
+		WithValueLogFileSize(1 << 20). // mapped twice as large; it stays empty: all values live in the tables
+		WithValueThreshold(maxValue + 1)
+}
+
+// openBadger turns a panic of Badger's over damaged files into an error.
+func openBadger(o badger.Options) (db *badger.DB, err error) {
+	defer recoverDamage(&err)
+	return badger.Open(o)
+}
+
+// removeEmptyLogs removes what a kill between the making and the sizing of a log leaves: Badger refuses to open with
+// such a file, and it holds nothing.
+func removeEmptyLogs(dir string) error {
+	for _, pattern := range []string{"*.mem", "*.vlog"} {
+		names, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
+			return fmt.Errorf("list the store's logs: %w", err)
+		}
+		for _, name := range names {
+			info, err := os.Stat(name)
+			if err != nil {
+				return fmt.Errorf("look at a log of the store: %w", err)
+			}
+			if info.Size() > 0 {
+				continue
+			}
+			if err := os.Remove(name); err != nil {
+				return fmt.Errorf("remove an empty log of the store: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// Close writes what is in memory and ends the store's goroutines. No view may be used afterwards.
+func (db *DB) Close() error {
+	err := db.badger.Close()
+	if err != nil {
+		err = fmt.Errorf("close the store: %w", err)
+	}
+	return errors.Join(err, db.lock.Unlock())
+}
+
+// Need returns how many bytes must be free on the disk before a write of n bytes: they go to a log, from there to a table and
+// perhaps through a compaction, and a reserve stays for what runs behind.
+func (db *DB) Need(n int64) int64 { return db.reserve + 4*n }
+
+// Size returns the bytes that the store takes on disk, without logs, which are made larger than what is in them.
+func (db *DB) Size() int64 {
+	var sum int64
+	_ = filepath.WalkDir(db.dir, func(path string, d fs.DirEntry, err error) error {
+		ext := filepath.Ext(path)
+		if err != nil || d.IsDir() || ext == ".mem" || ext == ".vlog" {
+			return nil // a table that a compaction removed meanwhile is no error
+		}
+		if info, err := d.Info(); err == nil {
+			sum += info.Size()
+		}
+		return nil
+	})
+	return sum
+}
+
+// Verify reads all tables and compares their checksums. Damage is ErrDamaged.
+func (db *DB) Verify(ctx context.Context) (err error) {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	defer recoverDamage(&err) // Badger looks into a block that it could not read
+	if err := db.badger.VerifyChecksum(); err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return nil
+}
+
+// recoverDamage makes a panic inside Badger the error of the call that met it. Badger panics on lengths and offsets that it
+// reads from damaged blocks.
+func recoverDamage(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("%w: %v", ErrDamaged, r)
+	}
+}
