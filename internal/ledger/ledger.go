@@ -83,6 +83,7 @@ type SetInfo struct {
 type PoolEntry struct {
 	Tx        *consensus.Tx
 	Fee       btcutil.Amount
+	VSize     int // what fees are paid for: at least five virtual bytes for each signature operation
 	SigOpCost int
 	Time      time.Time        // when it came
 	Height    int32            // of the tip when it came
