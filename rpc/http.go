@@ -1,0 +1,146 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// wrongLoginDelay slows down whoever tries passwords.
+const wrongLoginDelay = 250 * time.Millisecond
+
+const walletPath = "/wallet/"
+
+// ServeHTTP answers one HTTP request. The order of its checks is Bitcoin Core's, which clients depend on.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	timeouts := http.NewResponseController(w)
+	_ = timeouts.SetWriteDeadline(time.Time{}) // that of the answer before, on this connection
+	switch r.Method {
+	case http.MethodGet, http.MethodPost, http.MethodHead, http.MethodPut:
+	default:
+		reply(w, http.StatusMethodNotAllowed, nil)
+		return
+	}
+	if r.URL.Path != "/" && !strings.HasPrefix(r.URL.Path, walletPath) {
+		reply(w, http.StatusNotFound, nil)
+		return
+	}
+	defer s.inFlight.Add(-1)
+	if s.inFlight.Add(1) > int64(s.opts.Threads+s.opts.Queue) {
+		reply(w, http.StatusServiceUnavailable, []byte("Work queue depth exceeded"))
+		return
+	}
+	if r.Method != http.MethodPost {
+		reply(w, http.StatusMethodNotAllowed, []byte("JSONRPC server handles only POST requests"))
+		return
+	}
+	if !s.checkLogin(w, r) {
+		return
+	}
+	t := thread{tokens: s.threads}
+	if !t.take(r.Context()) {
+		reply(w, http.StatusServiceUnavailable, []byte("Shutting down"))
+		return
+	}
+	defer t.give()
+	body, status := readBody(w, r)
+	if status != 0 {
+		reply(w, status, nil)
+		return
+	}
+	o := origin{idle: t.idle(r.Context())}
+	o.wallet, o.hasWallet = strings.CutPrefix(r.URL.Path, walletPath)
+	status, answer := s.answer(r.Context(), o, body)
+	if status != http.StatusNoContent {
+		w.Header().Set("Content-Type", "application/json")
+	}
+	reply(w, status, answer)
+}
+
+// checkLogin reports whether the caller may call, and answers if not.
+func (s *Server) checkLogin(w http.ResponseWriter, r *http.Request) bool {
+	header := r.Header.Values("Authorization")
+	if len(header) > 0 && s.auth.allow(header[0]) {
+		return true
+	}
+	if len(header) > 0 {
+		s.opts.Log.Info("RPC login refused", "peer", r.RemoteAddr)
+		pause(r.Context(), wrongLoginDelay)
+	}
+	w.Header().Set("WWW-Authenticate", `Basic realm="jsonrpc"`)
+	reply(w, http.StatusUnauthorized, nil)
+	return false
+}
+
+// pause waits for d or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// readBody reads a request's body. The status is 0 unless the request is to be refused with it.
+func readBody(w http.ResponseWriter, r *http.Request) (body []byte, status int) {
+	timeouts := http.NewResponseController(w)
+	_ = timeouts.SetReadDeadline(time.Now().Add(bodyTimeout)) // a writer that has no deadlines is a test's
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
+	_ = timeouts.SetReadDeadline(time.Time{}) // or a call that waits longer would be cut off
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, http.StatusRequestEntityTooLarge
+	case err != nil:
+		return nil, http.StatusBadRequest
+	}
+	return body, 0
+}
+
+// reply sends an answer whole.
+func reply(w http.ResponseWriter, status int, body []byte) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(replyTimeout))
+	if status != http.StatusNoContent {
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // whoever has gone does not get the answer
+}
+
+// thread is the right to work on a call. It belongs to one goroutine.
+type thread struct {
+	tokens chan struct{}
+	held   bool
+}
+
+// take waits for a token. It returns false if ctx ends first.
+func (t *thread) take(ctx context.Context) bool {
+	select {
+	case t.tokens <- struct{}{}:
+		t.held = true
+	case <-ctx.Done():
+	}
+	return t.held
+}
+
+// give returns the token.
+func (t *thread) give() {
+	if t.held {
+		<-t.tokens
+		t.held = false
+	}
+}
+
+// idle returns a function that waits without a token, so that callers who wait do not keep others from working.
+func (t *thread) idle(ctx context.Context) func(wait func()) {
+	return func(wait func()) {
+		t.give()
+		wait()
+		t.take(ctx)
+	}
+}
