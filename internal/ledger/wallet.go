@@ -54,8 +54,8 @@ type WalletKey struct {
 	PubKey      []byte
 	Origin      string // the path from the master key, as m/84h/0h/0h/0/5
 	Fingerprint string // of the master key, 8 hex digits (BIP32)
-	Descriptor  string // of this address
-	Parent      string // descriptor of its branch, with the extended public key
+	Descriptor  string // of this address, without its checksum
+	Parent      string // of its branch, with the extended public key, without its checksum
 	Label       string
 	Born        time.Time // nothing was paid to the wallet before
 }
