@@ -81,7 +81,7 @@ func decodeKeys(p *consensus.Params, raw []byte) (keyFile, *account, error) {
 	if f.Network != p.Name {
 		return keyFile{}, nil, fmt.Errorf("the wallet is of the network %s, not of %s", f.Network, p.Name)
 	}
-	if f.Next[0] >= hardened || f.Next[1] >= hardened || f.Birth.Height < 0 {
+	if f.Next[0] > maxAddresses || f.Next[1] > maxAddresses || f.Birth.Height < 0 {
 		return keyFile{}, nil, fmt.Errorf("%w: an index is out of range", ledger.ErrWalletDamaged)
 	}
 	finger, err := hex.DecodeString(f.Fingerprint)
@@ -104,8 +104,12 @@ func encodeFile(magic string, content any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	body = append(body, '\n')
-	return append(fmt.Appendf(nil, "%s %d %x\n", magic, fileVersion, sha256.Sum256(body)), body...), nil
+	return withHead(magic, append(body, '\n')), nil
+}
+
+// withHead puts the line that heads a file of ours before its body.
+func withHead(magic string, body []byte) []byte {
+	return append(fmt.Appendf(nil, "%s %d %x\n", magic, fileVersion, sha256.Sum256(body)), body...)
 }
 
 // decodeFile reads what encodeFile wrote. Everything else is an ErrWalletDamaged, but for a newer version.

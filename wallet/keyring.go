@@ -11,7 +11,10 @@ import (
 // gapLimit is how many addresses behind the last one in use are watched on each branch (BIP44).
 const gapLimit = 20
 
-// errExhausted says that a branch has no further address. There are two billion.
+// maxAddresses bounds each branch. All are kept in memory and derived at start, 15,000 a second.
+const maxAddresses = 1 << 20
+
+// errExhausted says that a branch has no further address.
 var errExhausted = errors.New("all addresses of this wallet have been handed out")
 
 // keyring knows a wallet's scripts: those that were handed out or paid to, and gapLimit more on each branch.
@@ -31,7 +34,7 @@ func newKeyring(a *account, next [2]uint32) (*keyring, error) {
 // extend watches what lies within the gap.
 func (k *keyring) extend() error {
 	for branch := range k.end {
-		for limit := min(uint64(k.next[branch])+gapLimit, hardened); uint64(k.end[branch]) < limit; k.end[branch]++ {
+		for limit := min(uint64(k.next[branch])+gapLimit, maxAddresses); uint64(k.end[branch]) < limit; k.end[branch]++ {
 			path := ledger.WalletPath{Branch: uint32(branch), Index: k.end[branch]}
 			script, err := k.account.script(path)
 			if errors.Is(err, hdkeychain.ErrInvalidChild) {
@@ -54,7 +57,7 @@ func (k *keyring) find(script []byte) (ledger.WalletPath, bool) {
 
 // peek returns the next address of a branch without handing it out.
 func (k *keyring) peek(branch uint32) (ledger.WalletPath, []byte, error) {
-	for index := k.next[branch]; index < hardened; index++ {
+	for index := k.next[branch]; index < maxAddresses; index++ {
 		path := ledger.WalletPath{Branch: branch, Index: index}
 		script, err := k.account.script(path)
 		if errors.Is(err, hdkeychain.ErrInvalidChild) {
