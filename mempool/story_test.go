@@ -11,7 +11,6 @@ import (
 
 	"github.com/btcsuite/btcd/btcutil/v2"
 	"github.com/btcsuite/btcd/chainhash/v2"
-	"github.com/btcsuite/btcd/txscript/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"groat/consensus"
@@ -222,13 +221,20 @@ func (s *story) accept(msg *wire.MsgTx) ledger.PoolEntry {
 func (s *story) refuse(reason string, msg *wire.MsgTx) error {
 	s.Helper()
 	before := s.pool.Info()
+	err := s.refuseOnly(reason, msg)
+	if after := s.pool.Info(); after != before {
+		s.Fatalf("a refusal changed the pool from %+v to %+v", before, after)
+	}
+	return err
+}
+
+// refuseOnly adds msg, which must be refused with the given reject string.
+func (s *story) refuseOnly(reason string, msg *wire.MsgTx) error {
+	s.Helper()
 	_, err := s.pool.Add(s.Context(), consensus.NewTx(msg))
 	var rejected interface{ RejectReason() string }
 	if !errors.As(err, &rejected) || rejected.RejectReason() != reason {
 		s.Fatalf("got %v, want %s", err, reason)
-	}
-	if after := s.pool.Info(); after != before {
-		s.Fatalf("a refusal changed the pool from %+v to %+v", before, after)
 	}
 	return err
 }
@@ -310,17 +316,4 @@ func sum(e *entry, others set) totals {
 		t = t.plus(o.own())
 	}
 	return t
-}
-
-// push returns a script that pushes the given data.
-func push(items ...[]byte) []byte {
-	b := txscript.NewScriptBuilder()
-	for _, item := range items {
-		b.AddFullData(item)
-	}
-	script, err := b.Script()
-	if err != nil {
-		panic(err)
-	}
-	return script
 }
