@@ -1,0 +1,28 @@
+package node
+
+import (
+	"context"
+
+	"groat/internal/ledger"
+	"groat/miner"
+	"groat/p2p"
+)
+
+// network is the network as rpc asks for it.
+type network struct{ *p2p.Network }
+
+// AddNode dials a peer once, or keeps it.
+func (n network) AddNode(ctx context.Context, addr string, once bool) error {
+	if once {
+		return n.TryNode(ctx, addr)
+	}
+	return n.Network.AddNode(addr)
+}
+
+// templates is the miner as rpc asks for it.
+type templates struct{ *miner.Miner }
+
+// Template makes a block that lacks its nonce.
+func (t templates) Template(script []byte) (*ledger.Template, error) {
+	return t.Miner.Template(context.Background(), script)
+}

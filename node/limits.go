@@ -1,0 +1,26 @@
+package node
+
+import (
+	"os"
+	"runtime/debug"
+)
+
+// fewFiles is a limit on open files below which a node with many peers may fail: each peer takes one, each table of the database too.
+const fewFiles = 1024
+
+// checkLimits tells the operator of limits that will hurt.
+func (o Options) checkLimits() {
+	if limit, known := openFileLimit(); known && limit < fewFiles {
+		o.Log.Warn("few files may be open: raise the limit with 'ulimit -n', or lower --max-peers", "limit", limit)
+	}
+}
+
+// gcPercent trades a little processor time for memory: a node idles with little live data, and the default lets garbage grow to as much again.
+const gcPercent = 50
+
+// tuneMemory sets up the garbage collector, unless the environment does.
+func tuneMemory() {
+	if _, set := os.LookupEnv("GOGC"); !set {
+		debug.SetGCPercent(gcPercent)
+	}
+}

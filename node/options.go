@@ -1,0 +1,94 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+
+	"groat/consensus"
+)
+
+// Options says which node to run.
+type Options struct {
+	Params  *consensus.Params // the network
+	DataDir string            // holds a directory for each network
+	Version string            // of the program, for peers and RPC clients
+	Log     *slog.Logger
+
+	RPCListen   string // host:port; port 0 takes a free one
+	RPCUser     string // together with RPCPassword: a login beside the cookie
+	RPCPassword string
+	ReadyFile   string // written when the node is ready; "" for ready.json in the network's directory
+
+	P2PListen    []string // multiaddrs; none for the defaults of the network
+	Peers        []string // multiaddrs to dial and keep
+	Discovery    bool     // look for peers nobody named
+	AllowPrivate bool     // treat private addresses as public ones
+	MaxPeers     int
+
+	Mine        string // an address: mine to it
+	MineThreads int
+
+	CacheMiB    int    // memory for coins, Badger included
+	MempoolMiB  int    // memory for transactions that wait
+	FlushEvery  int32  // blocks between two writes of the coins; 0 leaves it to size and time
+	AssumeValid string // hash of a block whose ancestors' scripts are taken as valid
+}
+
+// DefaultOptions returns the options of a node of network p that was asked for nothing special.
+func DefaultOptions(p *consensus.Params) Options {
+	return Options{
+		Params:       p,
+		DataDir:      ".",
+		Log:          slog.New(slog.DiscardHandler),
+		RPCListen:    net.JoinHostPort("127.0.0.1", fmt.Sprint(p.RPCPort)),
+		Discovery:    true,
+		AllowPrivate: p.TestNetwork,
+		MaxPeers:     40,
+		MineThreads:  1,
+		CacheMiB:     450,
+		MempoolMiB:   300,
+	}
+}
+
+// Check says what is wrong with the options, naming the flag that gave it.
+func (o Options) Check() error {
+	switch {
+	case o.Params == nil:
+		return errors.New("no network was chosen")
+	case (o.RPCUser == "") != (o.RPCPassword == ""):
+		return errors.New("--rpc-user and --rpc-password belong together; give both or neither")
+	case o.MaxPeers < 0:
+		return errors.New("--max-peers must not be negative")
+	case o.CacheMiB < minCacheMiB:
+		return fmt.Errorf("--dbcache %d is too small; at least %d MiB are needed", o.CacheMiB, minCacheMiB)
+	case o.MempoolMiB < minMempoolMiB:
+		return fmt.Errorf("--maxmempool %d is too small; at least %d MiB are needed", o.MempoolMiB, minMempoolMiB)
+	case o.MineThreads < 1:
+		return errors.New("--mine-threads must be at least 1")
+	}
+	if _, _, err := net.SplitHostPort(o.RPCListen); err != nil {
+		return fmt.Errorf("--rpc-listen %s is not HOST:PORT", o.RPCListen)
+	}
+	_, err := o.assumeValid()
+	return err
+}
+
+// The smallest budgets that a node works with.
+const (
+	minCacheMiB   = 4
+	minMempoolMiB = 5
+)
+
+// dir returns the directory of the network.
+func (o Options) dir() string { return filepath.Join(o.DataDir, o.Params.Name) }
+
+// readyFile returns where the ready file goes.
+func (o Options) readyFile() string {
+	if o.ReadyFile != "" {
+		return o.ReadyFile
+	}
+	return filepath.Join(o.dir(), "ready.json")
+}
