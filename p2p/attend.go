@@ -1,0 +1,134 @@
+package p2p
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/protocol"
+)
+
+// errQuiet ends a connection that never was to be more than a question of the DHT.
+var errQuiet = errors.New("no handshake")
+
+// attend stays with a peer for as long as it is connected: handshake, then the relay stream and a status from time to time.
+func (n *Network) attend(ctx context.Context, r *remote) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	n.start(func() { // ends what attend waits for when the peer goes
+		select {
+		case <-r.gone:
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	if err := n.greet(ctx, r); err != nil {
+		if ctx.Err() == nil {
+			n.logRefused(r, err)
+			n.drop(r)
+		}
+		return
+	}
+	n.sync.join(r)
+	n.txs.join(r)
+	defer n.sync.leave(r)
+	defer n.txs.leave(r)
+	close(r.ready)
+	n.log.Info("peer connected", "peer", r.id, "addr", r.addr, "kind", r.kind, "height", r.first)
+	defer n.log.Info("peer disconnected", "peer", r.id)
+	n.start(func() { n.refresh(ctx, r) })
+	n.relayTo(ctx, r)
+	if ctx.Err() == nil {
+		n.drop(r)
+	}
+}
+
+func (n *Network) logRefused(r *remote, err error) {
+	level := slog.LevelInfo
+	if errors.Is(err, errQuiet) {
+		level = slog.LevelDebug
+	}
+	n.log.Log(context.Background(), level, "peer refused", "peer", r.id, "addr", r.addr, "err", err)
+}
+
+// greet does the handshake. Who dialled begins.
+func (n *Network) greet(ctx context.Context, r *remote) error {
+	if r.kind == outboundPeer || r.kind == manualPeer {
+		return n.exchangeStatus(ctx, r)
+	}
+	select {
+	case <-r.met:
+		return nil
+	case <-r.dialled:
+		return n.exchangeStatus(ctx, r)
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(readySpare):
+		return errQuiet
+	}
+}
+
+// refresh exchanges the status from time to time: a tip message may have been lost with its stream, and it measures the ping.
+func (n *Network) refresh(ctx context.Context, r *remote) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.refresh:
+		case <-time.After(statusEvery):
+		}
+		if err := n.exchangeStatus(ctx, r); err != nil && ctx.Err() == nil {
+			n.log.Debug("status", "peer", r.id, "err", err)
+			var refused refusal
+			if errors.As(err, &refused) {
+				n.drop(r)
+				return
+			}
+		}
+	}
+}
+
+// relayTo keeps a relay stream to the peer open and writes to it. It returns when the peer has gone or the stream cannot be kept.
+func (n *Network) relayTo(ctx context.Context, r *remote) {
+	for failures := 0; failures < relayReopenTries; failures++ {
+		opened := time.Now()
+		err := n.relayOnce(ctx, r)
+		if ctx.Err() != nil {
+			return
+		}
+		n.log.Debug("relay stream ended", "peer", r.id, "err", err)
+		if time.Since(opened) > relayKeepalive {
+			failures = 0
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(relayReopenFirst << failures):
+		}
+	}
+}
+
+func (n *Network) relayOnce(ctx context.Context, r *remote) error {
+	s, err := n.open(ctx, r, n.ids.relay)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.Reset() }() // the stream has no end of its own
+	stop := context.AfterFunc(ctx, func() { _ = s.Reset() })
+	defer stop()
+	return n.writeRelay(ctx, r, &frameWriter{dst: s, meter: &r.meter})
+}
+
+// open opens a stream to a connected peer; it never dials.
+func (n *Network) open(ctx context.Context, r *remote, id protocol.ID) (network.Stream, error) {
+	ctx, cancel := context.WithTimeout(network.WithNoDial(ctx, "only to connected peers"), handshakeTimeout)
+	defer cancel()
+	s, err := n.host.NewStream(ctx, r.id, id)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", id, err)
+	}
+	return s, nil
+}

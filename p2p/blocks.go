@@ -1,0 +1,266 @@
+package p2p
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+
+	"groat/consensus"
+	"groat/internal/ledger"
+)
+
+// blockFlow takes announced and downloaded blocks to the chain and announces new tips.
+type blockFlow struct {
+	n      *Network // set once
+	gossip *gossip  // set once, by Run
+	wake   chan struct{}
+
+	mu       sync.Mutex
+	arriving map[chainhash.Hash]*arrival        // compact blocks that are being rebuilt
+	recent   []recentBlock                      // that passed the checks before relay, the oldest first
+	foreign  *rolling[chainhash.Hash, struct{}] // blocks that came from peers
+	queue    []arrivedBlock                     // wait for the chain
+}
+
+// arrival is a compact block that is being rebuilt.
+type arrival struct {
+	raw     []byte
+	done    chan struct{}
+	verdict pubsub.ValidationResult // after done
+}
+
+// recentBlock is a block that can be served before the chain has it, with its canonical announcement.
+type recentBlock struct {
+	block   *consensus.Block
+	compact []byte
+}
+
+// arrivedBlock waits for the chain.
+type arrivedBlock struct {
+	block *consensus.Block
+	from  *remote
+}
+
+func newBlockFlow(n *Network) *blockFlow {
+	return &blockFlow{n: n, wake: make(chan struct{}, 1), arriving: map[chainhash.Hash]*arrival{},
+		foreign: newRolling[chainhash.Hash, struct{}](2048)}
+}
+
+// way says how an announcement came.
+type way uint8
+
+const (
+	byGossip way = iota
+	byPush       // on a relay stream, from who made the block or had it first
+)
+
+// announced takes a compact block from a peer and says whether gossip forwards it: after its work, place, merkle root and
+// commitment are checked and before its scripts are (as BIP152 allows), if its parent is fully validated.
+func (f *blockFlow) announced(ctx context.Context, r *remote, raw []byte, by way) pubsub.ValidationResult {
+	c, err := decodeCompact(raw)
+	if err != nil {
+		f.n.blame(r, err)
+		return pubsub.ValidationReject
+	}
+	hash := c.Header.BlockHash()
+	r.hasBlock(hash)
+	if known, same := f.known(hash, raw); known {
+		if same {
+			return pubsub.ValidationAccept
+		}
+		return pubsub.ValidationIgnore // nobody may make us forward one block in many forms
+	}
+	a, first := f.arrive(hash, raw)
+	if !first {
+		select {
+		case <-a.done:
+		case <-ctx.Done():
+			return pubsub.ValidationIgnore
+		}
+		if !bytes.Equal(raw, a.raw) {
+			return pubsub.ValidationIgnore
+		}
+		return a.verdict
+	}
+	a.verdict = f.take(ctx, r, c, hash)
+	f.arrived(hash, a)
+	if by == byPush && a.verdict == pubsub.ValidationAccept {
+		f.publish(ctx, raw)
+	}
+	return a.verdict
+}
+
+// known reports whether the block is here, and whether raw is the announcement that we would make for it.
+func (f *blockFlow) known(hash chainhash.Hash, raw []byte) (known, same bool) {
+	if b := f.recentOf(hash); b.block != nil {
+		return true, bytes.Equal(raw, b.compact)
+	}
+	info, err := f.n.chain.Info(hash)
+	return err == nil && info.HaveData, false
+}
+
+func (f *blockFlow) arrive(hash chainhash.Hash, raw []byte) (a *arrival, first bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if a := f.arriving[hash]; a != nil {
+		return a, false
+	}
+	a = &arrival{raw: raw, done: make(chan struct{})}
+	f.arriving[hash] = a
+	return a, true
+}
+
+func (f *blockFlow) arrived(hash chainhash.Hash, a *arrival) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.arriving, hash)
+	close(a.done)
+}
+
+// take checks the header, rebuilds the block and gives it to the chain.
+func (f *blockFlow) take(ctx context.Context, r *remote, c *compactBlock, hash chainhash.Hash) pubsub.ValidationResult {
+	n := f.n
+	if err := consensus.CheckWork(n.opts.Params, &c.Header); err != nil {
+		n.blame(r, breachf(offHeader, "%v", err))
+		return pubsub.ValidationReject
+	}
+	parent, err := n.chain.Info(c.Header.PrevBlock)
+	if err != nil {
+		n.sync.wonder(r)
+		return pubsub.ValidationIgnore
+	}
+	work := parent.State.Work.Add(consensus.WorkOf(c.Header.Bits))
+	if parent.Status == ledger.Invalid || work.Cmp(n.chain.Tip().Work) < 0 {
+		return pubsub.ValidationIgnore // of no use even if it is valid
+	}
+	n.sync.hold(hash, time.Now().Add(validateTimeout))
+	defer n.sync.release(hash)
+	if verdict := n.addHeader(ctx, r, &c.Header); verdict != pubsub.ValidationAccept {
+		return verdict
+	}
+	n.sync.raise(r, parent.State.Height+1, work)
+	block := f.rebuild(ctx, r, c, hash)
+	if block == nil {
+		return pubsub.ValidationIgnore // sync will fetch it
+	}
+	verdict := f.check(ctx, r, parent.State, &block)
+	if block == nil || verdict == pubsub.ValidationReject {
+		return verdict
+	}
+	f.deliver(block, r)
+	if parent.Status != ledger.Active && parent.Status != ledger.ValidFork {
+		return pubsub.ValidationIgnore // we could not stand in for its history
+	}
+	return verdict
+}
+
+// check checks what must be right before a block is forwarded. A block that was rebuilt wrongly, as when two short ids collide, is replaced
+// by the whole one from r; it becomes nil if that cannot be had.
+func (f *blockFlow) check(ctx context.Context, r *remote, parent consensus.State, block **consensus.Block) pubsub.ValidationResult {
+	err := checkBeforeRelay(parent, *block)
+	var rule consensus.RuleError
+	if errors.As(err, &rule) && rule.Kind.Mutation() {
+		whole, fetchErr := f.n.fetchOne(ctx, r, (*block).Hash())
+		if *block = whole; whole == nil {
+			f.n.log.Debug("fetch a whole block", "peer", r.id, "err", fetchErr)
+			return pubsub.ValidationIgnore
+		}
+		err = checkBeforeRelay(parent, whole)
+	}
+	switch {
+	case err == nil:
+		return pubsub.ValidationAccept
+	case blockOffence(err):
+		f.n.blame(r, breachf(offBlock, "%v", err))
+		return pubsub.ValidationReject
+	}
+	return pubsub.ValidationIgnore // the chain will mark it; who forwards need not have checked that
+}
+
+func checkBeforeRelay(parent consensus.State, b *consensus.Block) error {
+	if err := consensus.CheckBlock(parent.Params(), b); err != nil {
+		return err
+	}
+	return consensus.CheckBlockPlace(parent, b)
+}
+
+// rebuild puts the block together from the pool and what r sends; nil if that fails.
+func (f *blockFlow) rebuild(ctx context.Context, r *remote, c *compactBlock, hash chainhash.Hash) *consensus.Block {
+	b := c.fill(f.n.txs.candidates())
+	if len(b.missing) > 0 {
+		txs, err := f.n.fetchTxs(ctx, r, blockTxnRequest{Block: hash, Indexes: b.missing})
+		if err != nil {
+			f.n.log.Debug("fetch transactions of a block", "peer", r.id, "hash", hash, "missing", len(b.missing), "err", err)
+			f.n.blame(r, err)
+			return nil
+		}
+		b.add(txs)
+	}
+	return b.block()
+}
+
+// deliver queues a block for the chain and lets it be served.
+func (f *blockFlow) deliver(b *consensus.Block, from *remote) {
+	f.remember(b)
+	f.n.sync.took(b)
+	f.enqueue(b, from)
+}
+
+// enqueue queues a block for the chain. The queue is bounded by who fills it: a download by its budget, announcements by
+// the work that each of them must show.
+func (f *blockFlow) enqueue(b *consensus.Block, from *remote) {
+	f.mu.Lock()
+	f.foreign.put(b.Hash(), struct{}{})
+	f.queue = append(f.queue, arrivedBlock{b, from})
+	f.mu.Unlock()
+	wakeUp(f.wake)
+}
+
+func (f *blockFlow) dequeue() (a arrivedBlock, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.queue) == 0 {
+		f.queue = nil
+		return a, false
+	}
+	a = f.queue[0]
+	f.queue[0] = arrivedBlock{}
+	f.queue = f.queue[1:]
+	return a, true
+}
+
+// run gives blocks to the chain, one after the other, until ctx ends. An error is the chain's own failure.
+func (f *blockFlow) run(ctx context.Context) error {
+	for {
+		a, ok := f.dequeue()
+		if !ok {
+			select {
+			case <-f.wake:
+				continue
+			case <-ctx.Done():
+				return nil
+			}
+		}
+		hash := a.block.Hash()
+		_, err := f.n.chain.AddBlock(ctx, a.block)
+		f.n.sync.connected(hash)
+		var rule consensus.RuleError
+		switch {
+		case err == nil:
+		case blockOffence(err):
+			f.n.blame(a.from, breachf(offBlock, "%v", err))
+		case errors.As(err, &rule):
+			f.n.log.Info("block refused", "hash", hash, "peer", a.from.id, "err", err)
+		case ctx.Err() != nil:
+			return nil
+		default:
+			return fmt.Errorf("add block %v: %w", hash, err)
+		}
+	}
+}

@@ -1,0 +1,43 @@
+package p2p
+
+import (
+	"context"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"groat/consensus"
+	"groat/internal/ledger"
+)
+
+// Chain is what p2p asks of the chain. All of it may be called from any goroutine.
+type Chain interface {
+	Tip() consensus.State
+	BestHeader() consensus.State
+	Info(hash chainhash.Hash) (ledger.BlockInfo, error)
+	Block(hash chainhash.Hash) (*consensus.Block, error)
+	RawBlock(hash chainhash.Hash) ([]byte, error)
+	// AddHeaders takes headers in order and returns the place after the last one.
+	AddHeaders(ctx context.Context, headers []wire.BlockHeader) (consensus.State, error)
+	// AddBlock takes blocks in any order if their headers are known.
+	AddBlock(ctx context.Context, b *consensus.Block) (ledger.Added, error)
+	// Watch gives a channel that gets a token after the tip has changed.
+	Watch() (wake <-chan struct{}, stop func())
+	Locator() []chainhash.Hash
+	HeadersAfter(locator []chainhash.Hash, stop chainhash.Hash, max int) []wire.BlockHeader
+	// Wanted lists blocks on the way to the best header that are not here, lowest first.
+	Wanted(max int) []ledger.Ref
+	InitialDownload() bool
+}
+
+// Pool is what p2p asks of the pool of unconfirmed transactions. All of it may be called from any goroutine.
+type Pool interface {
+	Add(ctx context.Context, tx *consensus.Tx) (ledger.PoolEntry, error)
+	Get(txid chainhash.Hash) (*consensus.Tx, bool)
+	GetWitness(wtxid chainhash.Hash) (*consensus.Tx, bool)
+	Entries() []ledger.PoolEntry
+	// Since lists arrivals after the place seq, and the place after them.
+	Since(seq uint64, max int) ([]*consensus.Tx, uint64)
+	// Watch gives a channel that gets a token after an arrival.
+	Watch() (wake <-chan struct{}, stop func())
+}

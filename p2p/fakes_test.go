@@ -1,0 +1,420 @@
+package p2p
+
+import (
+	"context"
+	"encoding/binary"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"groat/consensus"
+	"groat/internal/ledger"
+)
+
+// fakeChain is a chain in memory: headers and blocks are checked as alone and in their place, coins and scripts are not.
+// A block whose coinbase ends in badScript fails when it would connect.
+type fakeChain struct {
+	params *consensus.Params
+
+	mu       sync.Mutex
+	nodes    map[chainhash.Hash]*fakeBlock
+	tip      consensus.State
+	best     consensus.State
+	watchers map[chan struct{}]bool
+	onBlock  func(*consensus.Block) // called for blocks that join the best chain
+	failAdd  error                  // our own failure
+}
+
+type fakeBlock struct {
+	state   consensus.State
+	block   *consensus.Block
+	invalid bool
+	linked  bool // it and all before it are here
+}
+
+var badScript = []byte("bad script")
+
+func newFakeChain(p *consensus.Params) *fakeChain {
+	c := &fakeChain{params: p, nodes: map[chainhash.Hash]*fakeBlock{}, watchers: map[chan struct{}]bool{}}
+	c.tip = consensus.Genesis(p)
+	c.best = c.tip
+	c.nodes[c.tip.Hash] = &fakeBlock{state: c.tip, block: consensus.NewBlock(p.Genesis), linked: true}
+	return c
+}
+
+func (c *fakeChain) Tip() consensus.State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.tip
+}
+
+func (c *fakeChain) BestHeader() consensus.State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.best
+}
+
+func (c *fakeChain) Info(hash chainhash.Hash) (ledger.BlockInfo, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.nodes[hash]
+	if n == nil {
+		return ledger.BlockInfo{}, ledger.ErrUnknownBlock
+	}
+	info := ledger.BlockInfo{State: n.state, HaveData: n.block != nil, Status: ledger.HeadersOnly}
+	switch {
+	case n.invalid:
+		info.Status = ledger.Invalid
+	case n.linked:
+		info.Status = ledger.Active
+	}
+	return info, nil
+}
+
+func (c *fakeChain) Block(hash chainhash.Hash) (*consensus.Block, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.nodes[hash]
+	switch {
+	case n == nil:
+		return nil, ledger.ErrUnknownBlock
+	case n.block == nil:
+		return nil, ledger.ErrNoData
+	}
+	return n.block, nil
+}
+
+func (c *fakeChain) RawBlock(hash chainhash.Hash) ([]byte, error) {
+	b, err := c.Block(hash)
+	if err != nil {
+		return nil, err
+	}
+	return b.Raw(), nil
+}
+
+func (c *fakeChain) AddHeaders(_ context.Context, headers []wire.BlockHeader) (consensus.State, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var last consensus.State
+	for i := range headers {
+		n, err := c.header(&headers[i])
+		if err != nil {
+			return last, err
+		}
+		last = n.state
+	}
+	return last, nil
+}
+
+func (c *fakeChain) header(h *wire.BlockHeader) (*fakeBlock, error) {
+	if n := c.nodes[h.BlockHash()]; n != nil {
+		return n, nil
+	}
+	parent := c.nodes[h.PrevBlock]
+	switch {
+	case parent == nil:
+		return nil, consensus.RuleError{Kind: consensus.ErrPrevUnknown}
+	case parent.invalid:
+		return nil, consensus.RuleError{Kind: consensus.ErrPrevInvalid}
+	}
+	state, err := consensus.CheckHeader(parent.state, h, time.Now().AddDate(50, 0, 0)) // virtual time begins in 2000
+	if err != nil {
+		return nil, err
+	}
+	n := &fakeBlock{state: state}
+	c.nodes[state.Hash] = n
+	if state.Work.Cmp(c.best.Work) > 0 {
+		c.best = state
+	}
+	return n, nil
+}
+
+func (c *fakeChain) AddBlock(_ context.Context, b *consensus.Block) (ledger.Added, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.failAdd != nil {
+		return ledger.Added{}, c.failAdd
+	}
+	n, err := c.header(&b.Header)
+	if err != nil {
+		return ledger.Added{}, err
+	}
+	if n.block != nil {
+		return ledger.Added{Known: true}, nil
+	}
+	if err := consensus.CheckBlock(c.params, b); err != nil {
+		return ledger.Added{}, err
+	}
+	if err := consensus.CheckBlockPlace(c.nodes[b.Header.PrevBlock].state, b); err != nil {
+		return ledger.Added{}, err
+	}
+	n.block = b
+	return ledger.Added{}, c.connect()
+}
+
+// connect links what can be linked and moves the tip to the most work.
+func (c *fakeChain) connect() error {
+	var refused error
+	for again := true; again; {
+		again = false
+		for _, n := range c.nodes {
+			if n.linked || n.block == nil || n.invalid || !c.nodes[n.block.Header.PrevBlock].linked {
+				continue
+			}
+			if script := n.block.Txs[0].Msg.TxIn[0].SignatureScript; len(script) > 10 && string(script[len(script)-10:]) == string(badScript) {
+				n.invalid = true
+				c.best = c.tip
+				refused = consensus.RuleError{Kind: consensus.ErrScript}
+				continue
+			}
+			n.linked, again = true, true
+			if n.state.Work.Cmp(c.tip.Work) > 0 {
+				c.tip = n.state
+				if c.onBlock != nil {
+					c.onBlock(n.block)
+				}
+				for w := range c.watchers {
+					wakeUp(w)
+				}
+			}
+		}
+	}
+	if c.tip.Work.Cmp(c.best.Work) > 0 {
+		c.best = c.tip
+	}
+	return refused
+}
+
+func (c *fakeChain) Watch() (<-chan struct{}, func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := make(chan struct{}, 1)
+	c.watchers[w] = true
+	return w, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.watchers, w)
+	}
+}
+
+// path lists the chain that ends in s, the genesis block first.
+func (c *fakeChain) path(s consensus.State) []*fakeBlock {
+	var list []*fakeBlock
+	for n := c.nodes[s.Hash]; ; n = c.nodes[n.state.Header.PrevBlock] {
+		list = append(list, n)
+		if n.state.Height == 0 {
+			slices.Reverse(list)
+			return list
+		}
+	}
+}
+
+func (c *fakeChain) Locator() []chainhash.Hash {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	path := c.path(c.best)
+	var hashes []chainhash.Hash
+	for i, step := len(path)-1, 1; i > 0; i -= step {
+		hashes = append(hashes, path[i].state.Hash)
+		if len(hashes) > 10 {
+			step *= 2
+		}
+	}
+	return append(hashes, path[0].state.Hash)
+}
+
+func (c *fakeChain) HeadersAfter(locator []chainhash.Hash, stop chainhash.Hash, max int) []wire.BlockHeader {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	path := c.path(c.tip)
+	from := 0
+	for _, hash := range locator {
+		if n := c.nodes[hash]; n != nil && int(n.state.Height) < len(path) && path[n.state.Height] == n {
+			from = int(n.state.Height)
+			break
+		}
+	}
+	var headers []wire.BlockHeader
+	for _, n := range path[from+1:] {
+		if len(headers) == max {
+			break
+		}
+		headers = append(headers, n.state.Header)
+		if n.state.Hash == stop {
+			break
+		}
+	}
+	return headers
+}
+
+func (c *fakeChain) Wanted(max int) []ledger.Ref {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var refs []ledger.Ref
+	for _, n := range c.path(c.best) {
+		if n.block == nil && len(refs) < max {
+			refs = append(refs, ledger.Ref{Hash: n.state.Hash, Height: n.state.Height})
+		}
+	}
+	return refs
+}
+
+func (c *fakeChain) InitialDownload() bool { return false }
+
+// mine makes a block on the tip and adds it, as a miner of this node does.
+func (c *fakeChain) mine(txs ...*consensus.Tx) *consensus.Block {
+	b := mineOn(c.Tip(), nil, txs...)
+	if _, err := c.AddBlock(context.Background(), b); err != nil {
+		panic(err)
+	}
+	return b
+}
+
+var extraNonce = struct {
+	sync.Mutex
+	n uint64
+}{}
+
+// mineOn makes a block after s. tail ends the script of its coinbase.
+func mineOn(s consensus.State, tail []byte, txs ...*consensus.Tx) *consensus.Block {
+	extraNonce.Lock()
+	extraNonce.n++
+	script := binary.BigEndian.AppendUint64(consensus.HeightPush(s.Height+1), extraNonce.n)
+	extraNonce.Unlock()
+	coinbase := wire.NewMsgTx(2)
+	coinbase.AddTxIn(&wire.TxIn{PreviousOutPoint: wire.OutPoint{Index: 0xffffffff}, SignatureScript: append(script, tail...)})
+	coinbase.AddTxOut(&wire.TxOut{Value: int64(s.Subsidy()), PkScript: []byte{0x51}})
+	all := append([]*consensus.Tx{consensus.NewTx(coinbase)}, txs...)
+	root, _ := consensus.TxIDRoot(all)
+	h := wire.BlockHeader{Version: 0x20000000, PrevBlock: s.Hash, MerkleRoot: root, Bits: s.NextBits(),
+		Timestamp: s.MedianTime().Add(time.Minute)}
+	for consensus.CheckWork(s.Params(), &h) != nil {
+		h.Nonce++
+	}
+	return consensus.AssembleBlock(h, all)
+}
+
+// refusedTx is the answer of fakePool, as mempool's policy errors are.
+type refusedTx struct {
+	reason string
+	kind   error
+}
+
+func (e refusedTx) Error() string        { return e.reason }
+func (e refusedTx) RejectReason() string { return e.reason }
+func (e refusedTx) Unwrap() error        { return e.kind }
+
+// fakePool takes every transaction whose parents it knows. The hash of a coin that exists begins with coinMark; version 13 is invalid for everybody.
+type fakePool struct {
+	mu       sync.Mutex
+	txs      map[chainhash.Hash]*consensus.Tx // by wtxid
+	byID     map[chainhash.Hash]*consensus.Tx
+	gone     map[chainhash.Hash]bool // confirmed
+	list     []*consensus.Tx         // arrivals
+	offered  int                     // calls of Add
+	watchers map[chan struct{}]bool
+}
+
+const coinMark = 0xc0
+
+func newFakePool() *fakePool {
+	return &fakePool{txs: map[chainhash.Hash]*consensus.Tx{}, byID: map[chainhash.Hash]*consensus.Tx{},
+		gone: map[chainhash.Hash]bool{}, watchers: map[chan struct{}]bool{}}
+}
+
+func (p *fakePool) Add(_ context.Context, tx *consensus.Tx) (ledger.PoolEntry, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.offered++
+	if tx.Msg.Version == 13 {
+		return ledger.PoolEntry{}, consensus.RuleError{Kind: consensus.ErrScript}
+	}
+	if p.txs[tx.WTxID()] != nil || p.gone[tx.TxID()] {
+		return ledger.PoolEntry{}, refusedTx{reason: "txn-already-in-mempool"}
+	}
+	for _, in := range tx.Msg.TxIn {
+		if h := in.PreviousOutPoint.Hash; h[0] != coinMark && p.byID[h] == nil && !p.gone[h] {
+			return ledger.PoolEntry{}, refusedTx{"missing-inputs", consensus.ErrMissingInput}
+		}
+	}
+	p.txs[tx.WTxID()], p.byID[tx.TxID()] = tx, tx
+	p.list = append(p.list, tx)
+	for w := range p.watchers {
+		wakeUp(w)
+	}
+	return ledger.PoolEntry{Tx: tx}, nil
+}
+
+func (p *fakePool) confirm(b *consensus.Block) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, tx := range b.Txs {
+		delete(p.txs, tx.WTxID())
+		delete(p.byID, tx.TxID())
+		p.gone[tx.TxID()] = true
+	}
+}
+
+func (p *fakePool) Get(txid chainhash.Hash) (*consensus.Tx, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	tx, ok := p.byID[txid]
+	return tx, ok
+}
+
+func (p *fakePool) GetWitness(wtxid chainhash.Hash) (*consensus.Tx, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	tx, ok := p.txs[wtxid]
+	return tx, ok
+}
+
+func (p *fakePool) Entries() []ledger.PoolEntry {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var list []ledger.PoolEntry
+	for _, tx := range p.txs {
+		list = append(list, ledger.PoolEntry{Tx: tx})
+	}
+	return list
+}
+
+func (p *fakePool) Since(seq uint64, max int) ([]*consensus.Tx, uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	end := min(int(seq)+max, len(p.list))
+	return slices.Clone(p.list[seq:end]), uint64(end)
+}
+
+func (p *fakePool) Watch() (<-chan struct{}, func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w := make(chan struct{}, 1)
+	p.watchers[w] = true
+	return w, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.watchers, w)
+	}
+}
+
+func (p *fakePool) adds() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.offered
+}
+
+// payment makes a transaction that spends a coin of its own, or parent if there is one.
+func payment(n uint32, parent *consensus.Tx) *consensus.Tx {
+	tx := wire.NewMsgTx(2)
+	prev := wire.OutPoint{Hash: chainhash.Hash{coinMark}, Index: n}
+	if parent != nil {
+		prev = wire.OutPoint{Hash: parent.TxID()}
+	}
+	tx.AddTxIn(&wire.TxIn{PreviousOutPoint: prev, Sequence: 0xffffffff})
+	tx.AddTxOut(&wire.TxOut{Value: int64(n), PkScript: append([]byte{0x00, 0x14}, make([]byte, 20)...)})
+	return consensus.NewTx(tx)
+}

@@ -1,0 +1,173 @@
+package p2p
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"groat/internal/ledger"
+)
+
+// Errors of the calls that change peers.
+var (
+	ErrNotConnected = errors.New("node not found in connected nodes")
+	ErrNodeAdded    = errors.New("node already added")
+	ErrNodeNotAdded = errors.New("node could not be removed: it has not been added previously")
+)
+
+// Peers describes the connected peers, the oldest connection first.
+func (n *Network) Peers() []ledger.PeerInfo {
+	list := []ledger.PeerInfo{}
+	for _, r := range n.peers.ready() {
+		list = append(list, n.describe(r))
+	}
+	return list
+}
+
+func (n *Network) describe(r *remote) ledger.PeerInfo {
+	r.mu.Lock()
+	said, first, ping, score := r.said, r.first, r.ping, r.score
+	r.mu.Unlock()
+	p := ledger.PeerInfo{
+		ID: r.num, Peer: r.id.String(), Addr: r.addr, LocalAddr: r.localAddr,
+		Inbound: r.kind == inboundPeer, ConnectionType: r.kind.String(),
+		UserAgent: said.UserAgent, Connected: r.connected,
+		LastSend: at(r.meter.lastSent.Load()), LastRecv: at(r.meter.lastReceived.Load()),
+		BytesSent: r.meter.sent.Load(), BytesRecv: r.meter.received.Load(),
+		Ping: ping, StartHeight: first, SyncedHeaders: -1, SyncedBlocks: -1, Score: -float64(score),
+	}
+	if ids, err := n.host.Peerstore().GetProtocols(r.id); err == nil {
+		for _, id := range ids {
+			p.Protocols = append(p.Protocols, string(id))
+		}
+		slices.Sort(p.Protocols)
+	}
+	if info, err := n.chain.Info(said.Tip); err == nil {
+		p.SyncedHeaders = said.Height
+		if info.HaveData {
+			p.SyncedBlocks = said.Height
+		}
+	}
+	return p
+}
+
+// Info describes this node's side of the network.
+func (n *Network) Info() ledger.NetInfo {
+	info := ledger.NetInfo{Peer: n.host.ID().String(), Listen: n.listenAddrs(), Active: n.gate.isActive()}
+	for _, r := range n.peers.ready() {
+		if r.kind == inboundPeer {
+			info.Inbound++
+		} else {
+			info.Outbound++
+		}
+	}
+	info.BytesSent, info.BytesRecv = n.peers.bytes()
+	return info
+}
+
+// listenAddrs returns the addresses at which others can dial us, each with our id. Addresses of all interfaces are replaced by
+// those of each.
+func (n *Network) listenAddrs() []string {
+	addrs, err := n.host.Network().InterfaceListenAddresses()
+	if err != nil {
+		addrs = n.host.Addrs()
+	}
+	self, err := ma.NewComponent("p2p", n.host.ID().String())
+	if err != nil {
+		return nil
+	}
+	list := []string{}
+	for _, a := range addrs {
+		list = append(list, a.Encapsulate(self.Multiaddr()).String())
+	}
+	return list
+}
+
+// Count returns the number of connected peers.
+func (n *Network) Count() int { return len(n.peers.ready()) }
+
+// AddNode dials the peer at addr, a multiaddr with or without /p2p/ID or HOST:PORT, and keeps it connected until RemoveNode.
+func (n *Network) AddNode(addr string) error {
+	if _, err := parseTarget(addr); err != nil {
+		return fmt.Errorf("peer %q: %w", addr, err)
+	}
+	d := n.dialer
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.plan.add(addr) {
+		return ErrNodeAdded
+	}
+	wakeUp(d.wake)
+	return nil
+}
+
+// TryNode dials the peer at addr once and returns when it is connected or the dial has failed.
+func (n *Network) TryNode(ctx context.Context, addr string) error {
+	if !n.gate.isActive() {
+		return errors.New("the network is switched off")
+	}
+	return n.dialer.dial(ctx, addr)
+}
+
+// RemoveNode no longer keeps the peer at addr connected. It does not disconnect it.
+func (n *Network) RemoveNode(addr string) error {
+	d := n.dialer
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.learn, addr)
+	if !d.plan.remove(addr) {
+		return ErrNodeNotAdded
+	}
+	return nil
+}
+
+// AddedNodes lists the peers that are kept connected because an operator asked for them, at start or by AddNode.
+func (n *Network) AddedNodes() []ledger.AddedNode {
+	d := n.dialer
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	list := []ledger.AddedNode{}
+	for _, addr := range d.plan.addrs() {
+		node := ledger.AddedNode{Addr: addr}
+		if r := d.peerAt(addr); r != nil && r.isReady() {
+			node.Connected, node.Inbound = true, r.kind == inboundPeer
+		}
+		list = append(list, node)
+	}
+	return list
+}
+
+// Disconnect ends the connection to the peer with the number that Peers shows.
+func (n *Network) Disconnect(id int64) error {
+	r := n.peers.byNum(id)
+	if r == nil {
+		return ErrNotConnected
+	}
+	return n.host.Network().ClosePeer(r.id)
+}
+
+// SetActive switches the network on or off. Off ends all connections and allows none.
+func (n *Network) SetActive(active bool) {
+	n.gate.setActive(active)
+	if active {
+		n.dialer.retry()
+		return
+	}
+	for _, r := range n.peers.all() {
+		n.drop(r)
+	}
+}
+
+// Ping measures the round trip to all peers; Peers shows the result when it has come.
+func (n *Network) Ping() {
+	for _, r := range n.peers.ready() {
+		wakeUp(r.refresh)
+	}
+}
+
+// ID returns our peer id.
+func (n *Network) ID() peer.ID { return n.host.ID() }

@@ -1,0 +1,118 @@
+package p2p
+
+import "time"
+
+// protocolVersion is what the status message carries. Peers below minProtocolVersion are refused.
+const (
+	protocolVersion    = 1
+	minProtocolVersion = 1
+)
+
+// Sizes of what may come in one frame, in bytes, and counts of what may be in it. docs/protocol.md lists them.
+const (
+	maxStatusBytes    = 1 << 10
+	maxNetworkName    = 32
+	maxUserAgent      = 256
+	maxLocator        = 101
+	maxHeaders        = 2000
+	headerBytes       = 80
+	maxBlockBytes     = 4_000_000 // a block's weight limit bounds its bytes
+	maxBlockTxs       = 16_666    // 60 bytes is the smallest transaction, four weight units a byte
+	maxBlocksPerAsk   = 16
+	maxBlocksAnswer   = 8 << 20 // a server stops after the block that passes this
+	maxCompactBytes   = 256 << 10
+	maxTxBytes        = 400_000 // standard weight limit bounds the bytes of a transaction that is relayed
+	maxInvIDs         = 1000
+	maxAskIDs         = 1000
+	maxTipBytes       = headerBytes + 4 + 32
+	maxParentsPerAsk  = 16
+	maxBlockTxnIndex  = maxBlockTxs
+	relayReaderBuffer = 4 << 10
+)
+
+// How long a read or a write may take.
+const (
+	handshakeTimeout = 10 * time.Second // for the whole exchange
+	readySpare       = 15 * time.Second // a connection without handshake is closed after this
+	firstByteTimeout = 5 * time.Second  // of an answer
+	frameTimeout     = 10 * time.Second // of the rest of a frame, and more for long ones:
+	minBytesPerSec   = 50 << 10
+	writeTimeout     = 20 * time.Second
+	headersTimeout   = 10 * time.Second
+	blockTxnTimeout  = 1500 * time.Millisecond
+	relayIdle        = 150 * time.Second // silence on a relay stream; an honest peer sends its tip at least every relayKeepalive
+	relayKeepalive   = 60 * time.Second
+	statusEvery      = 30 * time.Second
+	validateTimeout  = 2 * time.Second // of a gossiped block, with the fetch of missing transactions
+	tipGrace         = 400 * time.Millisecond
+)
+
+// Relay of transactions.
+const (
+	announceEvery    = 100 * time.Millisecond // to peers that we dialled
+	announceMean     = 200 * time.Millisecond // to peers that dialled us: exponential, so that they learn less about the source
+	announceMax      = 600 * time.Millisecond
+	inboundDelay     = 500 * time.Millisecond // before a peer that dialled us is asked, if we have others
+	askTimeout       = 2 * time.Second        // then the next announcer is asked
+	maxAsksPerPeer   = 100                    // in flight
+	maxAnnouncedPeer = 5000                   // announcements of a peer that wait
+	maxAnnouncers    = 8                      // remembered for a transaction
+	maxOutInv        = 5000                   // announcements that wait for a peer; the oldest is dropped
+	maxOutServe      = 5000                   // requests of a peer that wait
+	knownPerPeer     = 16_384
+	askedPerPeer     = 2048
+	rejectsKept      = 120_000
+	confirmedKept    = 40_000
+	arrivalsKept     = 100_000
+	greetInv         = 5000 // recent arrivals that a new peer is told
+	maxOrphans       = 100
+	maxOrphanBytes   = 100_000
+	maxOrphansPeer   = 25
+	orphanLife       = 5 * time.Minute
+	invPerSecond     = 2000   // announcements that a peer may send on average,
+	invBurst         = 10_000 // and at once
+)
+
+// Download of headers and blocks.
+const (
+	syncWindow        = 1024 // blocks ahead that may be asked for
+	asksPerSyncPeer   = 2
+	syncBudget        = 32 << 20 // bytes asked for or waiting to be connected
+	headStall         = 3 * time.Second
+	maxHeadStalls     = 2
+	maxAskFailures    = 3
+	restAfterFailure  = time.Second
+	syncTick          = time.Second
+	planPause         = 5 * time.Millisecond
+	maxHeld           = 64
+	headersInFlight   = 2
+	serveBytesPerSec  = 32 << 20
+	serveBurst        = 64 << 20
+	serveMinimumBytes = 32 << 10 // what the smallest block costs of that budget
+	headersPerSec     = 20
+	headersBurst      = 100
+)
+
+// Peers.
+const (
+	maxOutbound      = 8
+	defaultMaxPeers  = 125
+	scoreLimit       = 100
+	defaultBanTime   = 24 * time.Hour
+	maxBans          = 10_000
+	maxAddedNodes    = 1000
+	dialTimeout      = 10 * time.Second
+	redialFirst      = time.Second
+	redialMost       = time.Minute
+	walkFast         = 1500 * time.Millisecond
+	walkSlow         = time.Minute
+	walkTimeout      = 10 * time.Second
+	lonelyFirst      = 10 * time.Second
+	lonelyEvery      = 10 * time.Minute
+	pushPeers        = 8 // peers that get a block of ours directly
+	recentBlocks     = 8
+	recentBlockBytes = 8 << 20
+	maxQueuedGossip  = 64
+	relayReopenFirst = 500 * time.Millisecond
+	relayReopenTries = 4
+)

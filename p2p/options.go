@@ -1,0 +1,76 @@
+package p2p
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+
+	"groat/consensus"
+)
+
+// Options say what a Network is to be. DefaultOptions fills in what has a default.
+type Options struct {
+	Params *consensus.Params
+	Chain  Chain
+	Pool   Pool
+	Log    *slog.Logger
+
+	KeyFile   string   // Ed25519 identity, made with mode 0600 if it does not exist
+	Listen    []string // multiaddrs; port 0 picks one; none: the node only dials
+	Peers     []string // static peers: dialled, and dialled again, for as long as the node runs
+	UserAgent string
+
+	Discovery    bool // find peers by the DHT; without it there are only static peers and those that dial us
+	AllowPrivate bool // dial, announce and be found at loopback and private addresses: for test networks
+	MaxPeers     int  // connections that are kept, the 8 that we dial ourselves and static peers among them
+
+	BanTime  time.Duration // how long an address is refused after its peer broke the protocol
+	BanLocal bool          // also ban loopback and private addresses; without it their peers are only disconnected, for a test network on one machine would ban itself
+
+	HostOptions []libp2p.Option // applied after our own: a simulated network in tests
+}
+
+// DefaultOptions returns the options of a node on the network of params. Chain, Pool, Log and KeyFile are left to the caller.
+func DefaultOptions(params *consensus.Params) Options {
+	return Options{
+		Params:       params,
+		Listen:       DefaultListen(params.P2PPort),
+		UserAgent:    "/groat/",
+		Discovery:    true,
+		AllowPrivate: params.TestNetwork,
+		MaxPeers:     defaultMaxPeers,
+		BanTime:      defaultBanTime,
+	}
+}
+
+// DefaultListen returns the addresses that a node listens on: TCP and QUIC at port, on all interfaces.
+func DefaultListen(port uint16) []string {
+	return []string{fmt.Sprintf("/ip4/0.0.0.0/tcp/%d", port), fmt.Sprintf("/ip4/0.0.0.0/udp/%d/quic-v1", port)}
+}
+
+// Check says what is wrong with the options, in the words of the command line.
+func (o *Options) Check() error {
+	switch {
+	case o.Params == nil || o.Chain == nil || o.Pool == nil || o.Log == nil:
+		return errors.New("p2p: Params, Chain, Pool and Log must be set")
+	case !o.Params.Network:
+		return fmt.Errorf("network %s has no peers: it is for blocks from files", o.Params.Name)
+	case o.KeyFile == "":
+		return errors.New("p2p: KeyFile must be set")
+	case o.MaxPeers < 1 || o.MaxPeers > 1000:
+		return fmt.Errorf("max-peers %d is not between 1 and 1000", o.MaxPeers)
+	case len(o.UserAgent) > maxUserAgent:
+		return fmt.Errorf("user agent is longer than %d bytes", maxUserAgent)
+	case o.BanTime <= 0:
+		return errors.New("p2p: BanTime must be positive")
+	}
+	for _, addr := range o.Peers {
+		if _, err := parseTarget(addr); err != nil {
+			return fmt.Errorf("peer %q: %w", addr, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,147 @@
+package p2p
+
+import (
+	"sync"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/time/rate"
+
+	"groat/consensus"
+)
+
+// kind says why we are connected to a peer.
+type kind uint8
+
+const (
+	inboundPeer  kind = iota // it dialled us
+	outboundPeer             // we dialled it
+	manualPeer               // we dialled it because an operator said so
+	passingPeer              // the DHT dialled it to ask something; there is no slot for it
+)
+
+// String returns Bitcoin Core's word for the kind of connection.
+func (k kind) String() string {
+	switch k {
+	case outboundPeer:
+		return "outbound-full-relay"
+	case manualPeer:
+		return "manual"
+	case passingPeer:
+		return "feeler"
+	}
+	return "inbound"
+}
+
+// remote is a connected peer.
+type remote struct {
+	id        peer.ID       // set once
+	num       int64         // set once; counts peers
+	kind      kind          // set once
+	addr      string        // set once
+	localAddr string        // set once
+	connected time.Time     // set once
+	met       chan struct{} // closed when its first status has come
+	ready     chan struct{} // closed when it takes part in relay and sync
+	gone      chan struct{} // closed when the last connection has ended
+	dialled   chan struct{} // gets a token when we turn out to have dialled it too
+	refresh   chan struct{} // gets a token when the status is to be exchanged now
+	out       *outbox
+	meter     meter
+
+	rebuilding chan struct{} // holds a token while a block that it has pushed is rebuilt
+
+	invs    *rate.Limiter // announcements that it sends
+	headers *rate.Limiter // requests for headers that it sends
+	serving *rate.Limiter // bytes of blocks that it is sent
+
+	mu       sync.Mutex
+	said     status // the last status, or what a tip message changed in it
+	first    int32  // height of its tip at the handshake
+	score    int
+	dropping bool
+	ping     time.Duration
+	heldTip  chainhash.Hash // block that it is known to have
+}
+
+func newRemote(id peer.ID, num int64, k kind) *remote {
+	return &remote{
+		id: id, num: num, kind: k, connected: time.Now(), first: -1,
+		met: make(chan struct{}), ready: make(chan struct{}), gone: make(chan struct{}), dialled: make(chan struct{}, 1), refresh: make(chan struct{}, 1),
+		rebuilding: make(chan struct{}, 1), out: newOutbox(k == inboundPeer),
+		invs:    rate.NewLimiter(invPerSecond, invBurst),
+		headers: rate.NewLimiter(headersPerSec, headersBurst),
+		serving: rate.NewLimiter(serveBytesPerSec, serveBurst),
+	}
+}
+
+func (r *remote) outbound() bool { return r.kind != inboundPeer }
+
+// isReady reports whether the handshake is done.
+func (r *remote) isReady() bool {
+	select {
+	case <-r.ready:
+		return true
+	default:
+		return false
+	}
+}
+
+// hear notes what the peer says of itself.
+func (r *remote) hear(s status) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.said, r.heldTip = s, s.Tip
+	if r.first < 0 {
+		r.first = s.Height
+		close(r.met)
+	}
+}
+
+// claims returns where the peer says its tip is.
+func (r *remote) claims() status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.said
+}
+
+// hearTip notes a new tip of the peer.
+func (r *remote) hearTip(hash chainhash.Hash, height int32, work consensus.Work) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.said.Tip, r.said.Height, r.said.Work, r.heldTip = hash, height, work, hash
+}
+
+// hasBlock notes that the peer has sent or was sent a block, and says whether that is news.
+func (r *remote) hasBlock(hash chainhash.Hash) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	news := r.heldTip != hash
+	r.heldTip = hash
+	return news
+}
+
+// blame adds the points of o and says whether the peer has to go now.
+func (r *remote) blame(o offence) (drop bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.score += penalties[o].points
+	if r.score < scoreLimit || r.dropping {
+		return false
+	}
+	r.dropping = true
+	return true
+}
+
+func (r *remote) setPing(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ping = d
+}
+
+func (r *remote) points() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.score
+}

@@ -1,0 +1,133 @@
+package p2p
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"groat/consensus"
+)
+
+// syncer runs the syncPlan: it feeds it and does what it says.
+type syncer struct {
+	n    *Network // set once
+	wake chan struct{}
+
+	mu   sync.Mutex // guards plan; never held while calling the chain
+	plan *syncPlan
+}
+
+func newSyncer(n *Network) *syncer {
+	return &syncer{n: n, wake: make(chan struct{}, 1), plan: newSyncPlan()}
+}
+
+// look lets the syncer plan again soon.
+func (s *syncer) look() { wakeUp(s.wake) }
+
+func (s *syncer) change(f func(p *syncPlan)) {
+	s.mu.Lock()
+	f(s.plan)
+	s.mu.Unlock()
+	s.look()
+}
+
+func (s *syncer) join(r *remote) {
+	s.change(func(p *syncPlan) {
+		said := r.claims()
+		p.join(r.num, r.outbound())
+		p.claim(r.num, said.Height, said.Work)
+	})
+}
+
+func (s *syncer) leave(r *remote) { s.change(func(p *syncPlan) { p.leave(r.num) }) }
+
+func (s *syncer) claim(r *remote, height int32, work consensus.Work) {
+	s.change(func(p *syncPlan) { p.claim(r.num, height, work) })
+}
+
+// raise notes that a peer has a block, if that is more than it has claimed.
+func (s *syncer) raise(r *remote, height int32, work consensus.Work) {
+	s.change(func(p *syncPlan) { p.raise(r.num, height, work) })
+}
+
+func (s *syncer) wonder(r *remote) { s.change(func(p *syncPlan) { p.wonder(r.num) }) }
+
+func (s *syncer) hold(hash chainhash.Hash, until time.Time) {
+	s.change(func(p *syncPlan) { p.hold(hash, until) })
+}
+
+// holdNew gives gossip a moment to bring a block, unless it is on its way already.
+func (s *syncer) holdNew(hash chainhash.Hash) {
+	s.change(func(p *syncPlan) {
+		if _, ok := p.held[hash]; !ok {
+			p.hold(hash, time.Now().Add(tipGrace))
+		}
+	})
+}
+
+func (s *syncer) release(hash chainhash.Hash) { s.change(func(p *syncPlan) { p.release(hash) }) }
+
+func (s *syncer) took(b *consensus.Block) {
+	s.change(func(p *syncPlan) { p.took(b.Hash(), b.Size()) })
+}
+
+func (s *syncer) connected(hash chainhash.Hash) { s.change(func(p *syncPlan) { p.connected(hash) }) }
+
+// run downloads until ctx ends.
+func (s *syncer) run(ctx context.Context) error {
+	for {
+		view := syncView{Best: s.n.chain.BestHeader(), Wanted: s.n.chain.Wanted(syncWindow)}
+		now := time.Now()
+		s.mu.Lock()
+		todo := s.plan.plan(now, view)
+		next := s.plan.next(now)
+		s.mu.Unlock()
+		s.do(ctx, todo)
+		if !s.pause(ctx, next) {
+			return nil
+		}
+	}
+}
+
+// pause waits until something has changed or next; false if ctx has ended. Changes come in bursts, so it never plans more often than
+// every planPause.
+func (s *syncer) pause(ctx context.Context, next time.Time) bool {
+	timer := time.NewTimer(time.Until(next))
+	defer timer.Stop()
+	select {
+	case <-s.wake:
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+	select {
+	case <-time.After(planPause):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (s *syncer) do(ctx context.Context, todo syncActions) {
+	for _, num := range todo.Drop {
+		if r := s.n.peers.byNum(num); r != nil {
+			s.n.log.Info("disconnect a peer that holds up the download", "peer", r.id)
+			s.n.drop(r)
+		}
+	}
+	for _, num := range todo.Headers {
+		r := s.n.peers.byNum(num)
+		if r == nil || !s.n.start(func() { s.fetchHeaders(ctx, r) }) {
+			s.change(func(p *syncPlan) { p.noHeaders(num, time.Now()) })
+		}
+	}
+	for _, a := range todo.Blocks {
+		r := s.n.peers.byNum(a.Peer)
+		if r == nil || !s.n.start(func() { s.fetchBlocks(ctx, r, a) }) {
+			s.change(func(p *syncPlan) { p.ended(a, askResult{Failed: true}, time.Now()) })
+		}
+	}
+}

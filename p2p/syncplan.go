@@ -1,0 +1,373 @@
+package p2p
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"groat/consensus"
+	"groat/internal/ledger"
+)
+
+// syncPlan decides which headers and blocks are asked of whom. It does no I/O and reads no clock: what peers say and what becomes of
+// requests goes in, requests come out. Headers are asked of the peers that claim more work than we know of, blocks of all
+// peers that should have them, in ranges, the lowest first.
+type syncPlan struct {
+	peers   map[int64]*syncPeer
+	jobs    map[chainhash.Hash]*blockJob // blocks that have been asked for or wait to be connected
+	held    map[chainhash.Hash]time.Time // blocks that are expected by another way until then
+	lastAsk int64                        // number of the last request
+	average float64                      // size of a block, bytes; smoothed
+	queued  int                          // bytes of blocks that are here and not connected yet
+}
+
+// syncPeer is what the plan knows of a peer.
+type syncPeer struct {
+	outbound bool
+	height   int32
+	work     consensus.Work // of its tip, as far as we believe it
+	headers  bool           // a request for headers is in flight
+	curious  bool           // it announced a block whose parent we do not know
+	ranges   int            // requests for blocks in flight
+	speed    float64        // bytes per second; 0 while unknown
+	stalls   int            // times that it held up the lowest block
+	failures int            // requests in a row that brought nothing
+	rests    time.Time      // not asked before
+}
+
+// blockJob is a block on its way.
+type blockJob struct {
+	asks  []jobAsk // who was asked; two when the first one stalls
+	here  bool     // it has come and waits to be connected
+	size  int
+	since time.Time // of the last ask
+}
+
+type jobAsk struct{ peer, ask int64 }
+
+// syncView is what the chain says at the moment of planning.
+type syncView struct {
+	Best   consensus.State // the best header
+	Wanted []ledger.Ref    // blocks that are not here on the way to it, lowest first
+}
+
+// syncActions is what is to be done now.
+type syncActions struct {
+	Headers []int64     // ask these peers for headers
+	Blocks  []blocksAsk // ask these peers for blocks
+	Drop    []int64     // disconnect these peers: they hold up the download
+}
+
+// askResult is what became of a request for blocks.
+type askResult struct {
+	Missing     int32   // height of the lowest block that the peer said it does not have; 0 for none
+	BytesPerSec float64 // 0 if nothing came
+	Failed      bool    // ended by an error before anything came
+}
+
+// blocksAsk is a request for blocks.
+type blocksAsk struct {
+	Peer, Ask int64
+	Blocks    []ledger.Ref
+}
+
+func newSyncPlan() *syncPlan {
+	return &syncPlan{peers: map[int64]*syncPeer{}, jobs: map[chainhash.Hash]*blockJob{}, held: map[chainhash.Hash]time.Time{}}
+}
+
+// join makes a peer known.
+func (p *syncPlan) join(peer int64, outbound bool) { p.peers[peer] = &syncPeer{outbound: outbound} }
+
+// leave forgets a peer; its requests end by ended.
+func (p *syncPlan) leave(peer int64) { delete(p.peers, peer) }
+
+// claim notes where a peer says its tip is.
+func (p *syncPlan) claim(peer int64, height int32, work consensus.Work) {
+	if s := p.peers[peer]; s != nil {
+		s.height, s.work = height, work
+	}
+}
+
+// raise notes that a peer has a block at height, if that is more work than it has claimed.
+func (p *syncPlan) raise(peer int64, height int32, work consensus.Work) {
+	if s := p.peers[peer]; s != nil && work.Cmp(s.work) > 0 {
+		s.height, s.work = height, work
+	}
+}
+
+// wonder lets a peer be asked for headers whatever it claims.
+func (p *syncPlan) wonder(peer int64) {
+	if s := p.peers[peer]; s != nil {
+		s.curious = true
+	}
+}
+
+// hold keeps a block from being asked for until then, because it is expected by another way.
+func (p *syncPlan) hold(hash chainhash.Hash, until time.Time) {
+	if _, ok := p.held[hash]; ok || len(p.held) < maxHeld {
+		p.held[hash] = until
+	}
+}
+
+// release ends a hold.
+func (p *syncPlan) release(hash chainhash.Hash) { delete(p.held, hash) }
+
+// gotHeaders notes the answer to a request for headers: last is the work that it led to, full says that more may follow. A
+// peer that has no more and led to less work than it claimed is believed no further until it claims again.
+func (p *syncPlan) gotHeaders(peer int64, last consensus.Work, full bool) {
+	s := p.peers[peer]
+	if s == nil {
+		return
+	}
+	s.headers, s.failures = false, 0
+	if !full && last.Cmp(s.work) < 0 {
+		s.work = last
+	}
+}
+
+// noHeaders notes that a request for headers has failed.
+func (p *syncPlan) noHeaders(peer int64, now time.Time) {
+	if s := p.peers[peer]; s != nil {
+		s.headers = false
+		s.fail(now)
+	}
+}
+
+func (s *syncPeer) fail(now time.Time) {
+	s.failures++
+	s.rests = now.Add(restAfterFailure)
+}
+
+// arrived notes that a block has come and waits to be connected; false if nobody waits for it.
+func (p *syncPlan) arrived(hash chainhash.Hash, size int) bool {
+	job := p.jobs[hash]
+	if job == nil || job.here {
+		return false
+	}
+	job.here, job.size = true, size
+	p.queued += size
+	if p.average == 0 {
+		p.average = float64(size)
+	}
+	p.average += (float64(size) - p.average) / 32
+	return true
+}
+
+// took notes that a block has come by another way and waits to be connected.
+func (p *syncPlan) took(hash chainhash.Hash, size int) {
+	if p.jobs[hash] == nil {
+		p.jobs[hash] = &blockJob{}
+	}
+	p.arrived(hash, size)
+}
+
+// connected notes that the chain has taken or refused a block.
+func (p *syncPlan) connected(hash chainhash.Hash) {
+	job := p.jobs[hash]
+	if job == nil || !job.here {
+		return
+	}
+	p.queued -= job.size
+	delete(p.jobs, hash)
+}
+
+// ended notes that a request has ended. What it did not bring is free to be asked for again.
+func (p *syncPlan) ended(a blocksAsk, r askResult, now time.Time) {
+	if s := p.peers[a.Peer]; s != nil {
+		s.ranges--
+		if r.Missing > 0 && r.Missing <= s.height {
+			s.height = r.Missing - 1
+		}
+		switch {
+		case r.Failed:
+			s.fail(now)
+			s.speed *= 0.8
+		case r.BytesPerSec > 0:
+			s.failures = 0
+			if s.speed == 0 {
+				s.speed = r.BytesPerSec
+			}
+			s.speed += (r.BytesPerSec - s.speed) / 4
+		}
+	}
+	for _, ref := range a.Blocks {
+		job := p.jobs[ref.Hash]
+		if job == nil {
+			continue
+		}
+		job.asks = slices.DeleteFunc(job.asks, func(j jobAsk) bool { return j.ask == a.Ask })
+		if len(job.asks) == 0 && !job.here {
+			delete(p.jobs, ref.Hash)
+		}
+	}
+}
+
+// next returns when plan has something to do at the latest.
+func (p *syncPlan) next(now time.Time) time.Time {
+	at := now.Add(syncTick)
+	for _, until := range p.held {
+		if until.Before(at) {
+			at = until
+		}
+	}
+	return at
+}
+
+// plan returns what is to be done now.
+func (p *syncPlan) plan(now time.Time, v syncView) syncActions {
+	var out syncActions
+	for hash, until := range p.held {
+		if !now.Before(until) {
+			delete(p.held, hash)
+		}
+	}
+	for id, s := range p.peers {
+		if s.failures >= maxAskFailures {
+			out.Drop = append(out.Drop, id)
+		}
+	}
+	out.Headers = p.planHeaders(now, v.Best)
+	p.planHead(now, v.Wanted, &out)
+	p.planRanges(now, v.Wanted, &out)
+	return out
+}
+
+// planHeaders chooses the peers that claim the most work beyond the best header.
+func (p *syncPlan) planHeaders(now time.Time, best consensus.State) []int64 {
+	var able []int64
+	busy := 0
+	for id, s := range p.peers {
+		switch {
+		case s.headers:
+			busy++
+		case (s.curious || s.work.Cmp(best.Work) > 0) && !now.Before(s.rests):
+			able = append(able, id)
+		}
+	}
+	slices.SortFunc(able, func(a, b int64) int {
+		return cmp.Or(p.peers[b].work.Cmp(p.peers[a].work), preferOutbound(p.peers[a], p.peers[b]), cmp.Compare(a, b))
+	})
+	able = able[:min(len(able), max(headersInFlight-busy, 0))]
+	for _, id := range able {
+		p.peers[id].headers, p.peers[id].curious = true, false
+	}
+	return able
+}
+
+func preferOutbound(a, b *syncPeer) int {
+	switch {
+	case a.outbound == b.outbound:
+		return 0
+	case a.outbound:
+		return -1
+	}
+	return 1
+}
+
+// planHead asks somebody else for the lowest block if it has been on its way for long: everything waits for it.
+func (p *syncPlan) planHead(now time.Time, wanted []ledger.Ref, out *syncActions) {
+	if len(wanted) == 0 {
+		return
+	}
+	job := p.jobs[wanted[0].Hash]
+	if job == nil || job.here || len(job.asks) != 1 || now.Before(job.since.Add(headStall)) {
+		return
+	}
+	slow := job.asks[0].peer
+	other := p.choose(now, wanted[0].Height, slow)
+	if other == noPeer {
+		return
+	}
+	if s := p.peers[slow]; s != nil {
+		s.stalls++
+		if s.stalls >= maxHeadStalls {
+			out.Drop = append(out.Drop, slow)
+		}
+	}
+	out.Blocks = append(out.Blocks, p.ask(other, wanted[:1], now))
+}
+
+// planRanges hands out what nobody has been asked for.
+func (p *syncPlan) planRanges(now time.Time, wanted []ledger.Ref, out *syncActions) {
+	budget := syncBudget - p.queued - p.pending()
+	free := make([]ledger.Ref, 0, len(wanted))
+	for _, ref := range wanted {
+		if _, held := p.held[ref.Hash]; p.jobs[ref.Hash] == nil && !held {
+			free = append(free, ref)
+		}
+	}
+	size := max(int(p.average), 1)
+	for len(free) > 0 {
+		n := min(len(free), maxBlocksPerAsk, max(maxBlocksAnswer/size, 1))
+		if n*size > budget && len(p.jobs) > 0 {
+			return
+		}
+		peer := p.choose(now, free[0].Height, noPeer)
+		if peer == noPeer {
+			return
+		}
+		if has := p.peers[peer].height; free[n-1].Height > has { // it has the first of them
+			n = slices.IndexFunc(free, func(r ledger.Ref) bool { return r.Height > has })
+		}
+		out.Blocks = append(out.Blocks, p.ask(peer, free[:n], now))
+		free = free[n:]
+		budget -= n * size
+	}
+}
+
+// pending returns how many bytes are probably on their way.
+func (p *syncPlan) pending() int {
+	n := 0
+	for _, job := range p.jobs {
+		if !job.here {
+			n++
+		}
+	}
+	return n * int(p.average)
+}
+
+// choose returns the peer to ask for a block: one that has it and is free, the fastest; those whose speed is unknown first.
+func (p *syncPlan) choose(now time.Time, height int32, not int64) int64 {
+	best := noPeer
+	for id, s := range p.peers {
+		if id == not || s.height < height || s.ranges >= asksPerSyncPeer || now.Before(s.rests) {
+			continue
+		}
+		if best == noPeer || p.better(id, best) {
+			best = id
+		}
+	}
+	return best
+}
+
+func (p *syncPlan) better(a, b int64) bool {
+	x, y := p.peers[a], p.peers[b]
+	switch {
+	case x.ranges != y.ranges:
+		return x.ranges < y.ranges
+	case (x.speed == 0) != (y.speed == 0):
+		return x.speed == 0
+	case x.speed != y.speed:
+		return x.speed > y.speed
+	}
+	return a < b
+}
+
+// ask notes a request for refs.
+func (p *syncPlan) ask(peer int64, refs []ledger.Ref, now time.Time) blocksAsk {
+	p.lastAsk++
+	a := blocksAsk{Peer: peer, Ask: p.lastAsk, Blocks: slices.Clone(refs)}
+	p.peers[peer].ranges++
+	for _, ref := range refs {
+		job := p.jobs[ref.Hash]
+		if job == nil {
+			job = &blockJob{}
+			p.jobs[ref.Hash] = job
+		}
+		job.asks = append(job.asks, jobAsk{peer, a.Ask})
+		job.since = now
+	}
+	return a
+}

@@ -1,0 +1,300 @@
+package p2p
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"groat/consensus"
+)
+
+// txRelay announces what enters the pool and fetches what peers announce.
+type txRelay struct {
+	n    *Network // set once
+	pool Pool     // set once
+	wake chan struct{}
+
+	mu        sync.Mutex // guards all below; never held while calling the pool or the chain
+	plan      *txPlan
+	orphans   *orphans
+	have      *rolling[wtxPrefix, chainhash.Hash] // wtxids of what has entered the pool
+	confirmed *rolling[wtxPrefix, struct{}]       // transactions of the last blocks
+	rejects   *rolling[wtxPrefix, struct{}]       // refused at this tip
+	arrivals  []invItem                           // the last ones, for new peers
+}
+
+func newTxRelay(n *Network) *txRelay {
+	return &txRelay{n: n, pool: n.opts.Pool, wake: make(chan struct{}, 1), plan: newTxPlan(), orphans: newOrphans(),
+		have:      newRolling[wtxPrefix, chainhash.Hash](arrivalsKept),
+		confirmed: newRolling[wtxPrefix, struct{}](confirmedKept),
+		rejects:   newRolling[wtxPrefix, struct{}](rejectsKept)}
+}
+
+// join makes a peer known and tells it of the transactions that came last.
+func (t *txRelay) join(r *remote) {
+	t.mu.Lock()
+	t.plan.join(r.num, r.outbound())
+	recent := append([]invItem(nil), t.arrivals...)
+	t.mu.Unlock()
+	if !t.n.chain.InitialDownload() {
+		r.out.announce(recent, time.Now())
+	}
+}
+
+func (t *txRelay) leave(r *remote) {
+	t.mu.Lock()
+	t.plan.leave(r.num, time.Now())
+	t.orphans.leave(r.num)
+	t.mu.Unlock()
+	wakeUp(t.wake)
+}
+
+// follow announces what enters the pool, wherever it came from, until ctx ends.
+func (t *txRelay) follow(ctx context.Context) error {
+	wake, stop := t.pool.Watch()
+	defer stop()
+	place := uint64(0)
+	for {
+		txs, next := t.pool.Since(place, maxInvIDs)
+		place = next
+		if len(txs) > 0 {
+			t.entered(ctx, txs)
+			continue
+		}
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// entered announces transactions and tries the orphans that waited for them.
+func (t *txRelay) entered(ctx context.Context, txs []*consensus.Tx) {
+	items := make([]invItem, len(txs))
+	var children []orphan
+	t.mu.Lock()
+	for i, tx := range txs {
+		items[i] = invItem{ID: prefixOf(tx.WTxID()), VSize: uint32(tx.VSize())}
+		t.have.put(items[i].ID, tx.WTxID())
+		t.plan.arrived(noPeer, items[i].ID)
+		children = append(children, t.orphans.childrenOf(tx.TxID())...)
+	}
+	t.arrivals = append(t.arrivals, items...)
+	if over := len(t.arrivals) - greetInv; over > 0 {
+		t.arrivals = append([]invItem(nil), t.arrivals[over:]...)
+	}
+	t.mu.Unlock()
+	if !t.n.chain.InitialDownload() {
+		now := time.Now()
+		for _, r := range t.n.peers.ready() {
+			r.out.announce(items, now)
+		}
+	}
+	t.retry(ctx, children)
+}
+
+func (t *txRelay) retry(ctx context.Context, list []orphan) {
+	for _, o := range list {
+		if ctx.Err() != nil {
+			return
+		}
+		t.n.blame(o.from, t.add(ctx, o.from, o.tx))
+	}
+}
+
+// newTip forgets what depended on the old tip: refusals, and orphans whose parents may have been confirmed.
+func (t *txRelay) newTip(ctx context.Context, hash chainhash.Hash) {
+	block, err := t.n.blocks.block(hash)
+	t.mu.Lock()
+	t.rejects.clear()
+	if err == nil {
+		for _, tx := range block.Txs {
+			id := prefixOf(tx.WTxID())
+			t.confirmed.put(id, struct{}{})
+			t.orphans.drop(id)
+		}
+	}
+	waiting := t.orphans.takeAll()
+	t.mu.Unlock()
+	t.retry(ctx, waiting)
+}
+
+// announced takes the announcements of a peer.
+func (t *txRelay) announced(r *remote, items []invItem) error {
+	if !r.invs.AllowN(time.Now(), len(items)) {
+		return breachf(offFlood, "more than %d a second", invPerSecond)
+	}
+	ids := make([]wtxPrefix, len(items))
+	for i, it := range items {
+		ids[i] = it.ID
+	}
+	r.out.knows(ids...)
+	if t.n.chain.InitialDownload() {
+		return nil
+	}
+	ids = t.unknown(ids)
+	t.mu.Lock()
+	dropped := t.plan.announce(r.num, ids, time.Now())
+	t.mu.Unlock()
+	if dropped > 0 {
+		t.n.log.Debug("announcements dropped", "peer", r.id, "count", dropped)
+	}
+	wakeUp(t.wake)
+	return nil
+}
+
+// unknown leaves out what is here, was confirmed lately, or was refused at this tip.
+func (t *txRelay) unknown(ids []wtxPrefix) []wtxPrefix {
+	kept := make([]wtxPrefix, 0, len(ids))
+	for _, id := range ids {
+		t.mu.Lock()
+		wtxid, had := t.have.get(id)
+		skip := t.confirmed.has(id) || t.rejects.has(id) || t.orphans.has(id)
+		t.mu.Unlock()
+		if skip {
+			continue
+		}
+		if had { // unless it has left the pool since
+			if _, here := t.pool.GetWitness(wtxid); here {
+				continue
+			}
+		}
+		kept = append(kept, id)
+	}
+	return kept
+}
+
+// ask sends the requests that the plan wants until ctx ends.
+func (t *txRelay) ask(ctx context.Context) error {
+	for {
+		t.mu.Lock()
+		asks := t.plan.plan(time.Now())
+		next, waiting := t.plan.next()
+		t.mu.Unlock()
+		for _, a := range asks {
+			if r := t.n.peers.byNum(a.Peer); r != nil {
+				r.out.ask(a.IDs)
+			}
+		}
+		if !t.wait(ctx, next, waiting) {
+			return nil
+		}
+	}
+}
+
+func (t *txRelay) wait(ctx context.Context, next time.Time, waiting bool) bool {
+	var due <-chan time.Time
+	if waiting {
+		timer := time.NewTimer(time.Until(next))
+		defer timer.Stop()
+		due = timer.C
+	}
+	select {
+	case <-t.wake:
+	case <-due:
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
+// received takes a transaction that a peer has sent.
+func (t *txRelay) received(ctx context.Context, r *remote, payload []byte) error {
+	tx, err := consensus.ParseTx(payload)
+	if err != nil {
+		return breachf(offFrame, "transaction: %v", err)
+	}
+	id := prefixOf(tx.WTxID())
+	r.out.knows(id)
+	if !r.out.wasAsked(id, tx.TxID()) {
+		return breachf(offUnasked, "transaction %v", tx.TxID())
+	}
+	t.mu.Lock()
+	t.plan.arrived(r.num, id)
+	t.mu.Unlock()
+	wakeUp(t.wake)
+	return t.add(ctx, r, tx)
+}
+
+// add gives a transaction to the pool. The error is a breach if r is to blame for it.
+func (t *txRelay) add(ctx context.Context, r *remote, tx *consensus.Tx) error {
+	_, err := t.pool.Add(ctx, tx)
+	var refused interface{ RejectReason() string }
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, consensus.ErrMissingInput):
+		t.orphan(r, tx)
+		return nil
+	case errors.As(err, &refused):
+		t.mu.Lock()
+		t.rejects.put(prefixOf(tx.WTxID()), struct{}{})
+		t.mu.Unlock()
+		t.n.log.Debug("transaction refused", "txid", tx.TxID(), "peer", r.id, "err", err)
+		if txOffence(err) {
+			return breachf(offTx, "%v", err)
+		}
+	case ctx.Err() == nil:
+		t.n.log.Error("add a transaction", "txid", tx.TxID(), "err", err)
+	}
+	return nil
+}
+
+// orphan keeps tx and asks its sender for the parents that are not here.
+func (t *txRelay) orphan(r *remote, tx *consensus.Tx) {
+	t.mu.Lock()
+	kept := t.orphans.add(tx, r, time.Now())
+	t.mu.Unlock()
+	if !kept {
+		return
+	}
+	var parents []chainhash.Hash
+	for parent := range parentsOf(tx) {
+		if _, here := t.pool.Get(parent); !here && len(parents) < maxParentsPerAsk {
+			parents = append(parents, parent)
+		}
+	}
+	if len(parents) > 0 {
+		r.out.beg(parents)
+	}
+}
+
+// missing notes that a peer does not have what it announced.
+func (t *txRelay) missing(r *remote, ids []wtxPrefix) {
+	t.mu.Lock()
+	for _, id := range ids {
+		t.plan.missing(r.num, id, time.Now())
+	}
+	t.mu.Unlock()
+	wakeUp(t.wake)
+}
+
+// lookup returns the transaction that was announced as id, if it is still in the pool.
+func (t *txRelay) lookup(id wtxPrefix) (*consensus.Tx, bool) {
+	t.mu.Lock()
+	wtxid, ok := t.have.get(id)
+	t.mu.Unlock()
+	if !ok {
+		return nil, false
+	}
+	return t.pool.GetWitness(wtxid)
+}
+
+// candidates lists the transactions from which a block may be rebuilt.
+func (t *txRelay) candidates() []*consensus.Tx {
+	entries := t.pool.Entries()
+	txs := make([]*consensus.Tx, 0, len(entries)+maxOrphans)
+	for _, e := range entries {
+		txs = append(txs, e.Tx)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, o := range t.orphans.txs {
+		txs = append(txs, o.tx)
+	}
+	return txs
+}
