@@ -8,7 +8,7 @@ import (
 // mustBeUnique reports whether the block after s has to be searched for ids that repeat those of unspent coins (BIP30).
 func mustBeUnique(s State, b *Block) bool {
 	p, height := s.params, s.Height+1
-	return !isRepeat(s, b) && (height < p.BIP34Height || height >= p.BIP34Unique)
+	return !isRepeat(s, b) && (height <= p.BIP34Height || height >= p.BIP34Unique)
 }
 
 // isRepeat reports whether b is one of the blocks whose coinbase is known to replace an older one's coins.

@@ -73,14 +73,23 @@ func (c ScriptCheck) Verify() error {
 	if c.Tx.wid != c.Tx.id { // without witness nothing asks for them
 		hashes = txscript.NewTxSigHashes(c.Tx.Msg, outs)
 	}
-	for i, coin := range c.Spent {
-		vm, err := txscript.NewEngine(coin.PkScript, c.Tx.Msg, i, c.Flags, nil, hashes, int64(coin.Value), outs)
-		if err == nil {
-			err = vm.Execute()
+	for i := range c.Spent {
+		if err := c.verifyInput(i, outs, hashes); err != nil {
+			return err
 		}
-		if err != nil {
-			return scriptError(c.Tx, i, err)
-		}
+	}
+	return nil
+}
+
+// verifyInput runs the scripts of one input, with what the inputs of a transaction share.
+func (c ScriptCheck) verifyInput(i int, outs *spentOutputs, hashes *txscript.TxSigHashes) error {
+	coin := c.Spent[i]
+	vm, err := txscript.NewEngine(coin.PkScript, c.Tx.Msg, i, c.Flags, nil, hashes, int64(coin.Value), outs)
+	if err == nil {
+		err = vm.Execute()
+	}
+	if err != nil {
+		return scriptError(c.Tx, i, err)
 	}
 	return nil
 }

@@ -94,12 +94,14 @@ func checkUniqueInputs(in []*wire.TxIn) error {
 // CheckInputs says whether tx may spend coins in the block after s, by their existence, age and values, and returns its fee. tx is not a
 // coinbase and has passed CheckTx.
 func CheckInputs(s State, tx *Tx, coins Coins) (fee btcutil.Amount, err error) {
-	var sum btcutil.Amount
-	for _, in := range tx.Msg.TxIn {
-		coin, ok := coins[in.PreviousOutPoint]
-		if !ok {
+	for _, in := range tx.Msg.TxIn { // before all else: whoever lacks one coin cannot judge the others
+		if _, ok := coins[in.PreviousOutPoint]; !ok {
 			return 0, ruleError(ErrMissingInput, "")
 		}
+	}
+	var sum btcutil.Amount
+	for _, in := range tx.Msg.TxIn {
+		coin := coins[in.PreviousOutPoint]
 		if age := s.Height + 1 - coin.Height; coin.Coinbase && age < Maturity {
 			return 0, ruleError(ErrImmature, "tried to spend coinbase at depth %d", age)
 		}
