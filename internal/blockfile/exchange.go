@@ -103,7 +103,7 @@ func (r *Reader) At(offset int64) ([]byte, error) {
 		return nil, fmt.Errorf("read a block file at byte %d: %w", offset, err)
 	}
 	length := binary.LittleEndian.Uint32(prefix[4:])
-	if [4]byte(prefix[:4]) != r.magic || length > maxBlock {
+	if [4]byte(prefix[:4]) != r.magic || length < minBlock || length > maxBlock {
 		return nil, fmt.Errorf("read a block file at byte %d: the file was changed", offset)
 	}
 	raw := make([]byte, length)

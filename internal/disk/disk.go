@@ -10,8 +10,8 @@ import (
 // ErrFull is what every *FullError is, for errors.Is.
 var ErrFull = errors.New("disk full")
 
-// FullError says that a file system has not enough room left for what was about to be written. Nothing has been
-// written, so the same call may succeed after room was made.
+// FullError says that a file system has not enough room left. Unless the file system itself refused, nothing has been written, and
+// the same call may succeed after room was made.
 type FullError struct {
 	Path string // a directory on the file system
 	Free int64  // bytes that are left for us; -1 if the file system itself refused

@@ -29,7 +29,16 @@ func (b *Batch) Delete(key []byte) { b.add(op{key: key}) }
 
 func (b *Batch) add(o op) {
 	b.ops = append(b.ops, o)
-	b.bytes += int64(len(o.key)+len(o.value)) + perEntry
+	b.bytes += o.size()
+}
+
+func (o op) size() int64 { return int64(len(o.key)+len(o.value)) + perEntry }
+
+// Drop takes the last change back. There must be one.
+func (b *Batch) Drop() {
+	last := b.ops[len(b.ops)-1]
+	b.ops = b.ops[:len(b.ops)-1]
+	b.bytes -= last.size()
 }
 
 // Len returns the number of changes.

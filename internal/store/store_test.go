@@ -131,8 +131,7 @@ func TestBatchLimits(t *testing.T) {
 		if got := list(t, s, name); got != "" {
 			t.Errorf("%s: a refused batch left %.80q", name, got)
 		}
-		b.ops = b.ops[:b.Len()-1]
-		b.bytes -= int64(len(b.ops[0].key)+len(value)) + perEntry
+		b.Drop()
 		if err := s.Update(&b); err != nil {
 			t.Errorf("%s: %d changes: %v", name, b.Len(), err)
 		}

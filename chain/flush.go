@@ -1,0 +1,233 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"groat/internal/disk"
+	"groat/internal/store"
+)
+
+// record is a change to the store; a nil value deletes.
+type record struct{ key, value []byte }
+
+// Flush writes everything that is in memory only. When it returns nil, this tip is what a crash leaves.
+func (c *Chain) Flush(ctx context.Context) error {
+	if err := c.acquire(ctx); err != nil {
+		return err
+	}
+	defer c.release()
+	return c.flush()
+}
+
+// flush is Flush for the writer. The order makes it safe to end anywhere: the files are synced before a record refers to them; then either
+// one transaction has it all, or the goal is noted and Open finishes what was begun. After a failure that may have left a part on the
+// disk nothing is written any more, because what is in memory relies on what the disk holds.
+func (c *Chain) flush() error {
+	if c.broken != nil {
+		return c.broken
+	}
+	nodes, goal := c.unsaved()
+	if len(nodes) == 0 && c.coins.dirty == 0 && goal.tip == c.disk.tip {
+		return nil
+	}
+	if err := c.enough(); err != nil {
+		c.unsave(nodes)
+		return c.fault(err)
+	}
+	err := c.syncFiles(&goal)
+	if err == nil {
+		err = c.write(nodes, &goal)
+	}
+	if err != nil {
+		c.unsave(nodes)
+		var full *disk.FullError
+		if !errors.As(err, &full) || full.Free < 0 || c.broken != nil {
+			c.broken = fmt.Errorf("stopped after a failed write: %w", err)
+		}
+		return c.fault(fmt.Errorf("flush at height %d: %w", c.tip.Height, err))
+	}
+	c.o.Log.Debug("flushed", "height", c.tip.Height, "hash", goal.tip, "coins", c.coins.dirty, "headers", len(nodes))
+	c.mu.Lock()
+	c.coins.settle()
+	c.coins.evict(c.o.CacheBytes / 2)
+	c.mu.Unlock()
+	c.disk, c.since, c.last = goal, 0, c.o.Now()
+	return nil
+}
+
+// unsaved takes the nodes that the disk does not know, and says where their blocks and the coins in memory lead. What it returns refers to
+// nothing that is appended afterwards.
+func (c *Chain) unsaved() ([]record, place) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	nodes := make([]record, len(c.tree.unsaved))
+	for k, i := range c.tree.unsaved {
+		nodes[k].key, nodes[k].value = c.tree.encodeNode(i)
+		c.tree.at(i).flags &^= unsaved
+	}
+	c.tree.unsaved = nil
+	return nodes, place{tip: c.tip.Hash, coins: c.count}
+}
+
+// unsave gives back what unsaved took.
+func (c *Chain) unsave(nodes []record) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range nodes {
+		if s, err := decodeNode(r.key, r.value); err == nil {
+			i, _ := c.tree.find(s.hash)
+			c.tree.touch(i)
+		}
+	}
+}
+
+// enough checks that there is room for the whole flush before it begins.
+func (c *Chain) enough() error {
+	c.mu.RLock()
+	pending := c.pending()
+	c.mu.RUnlock()
+	return disk.Check(c.o.Dir, c.o.Store.Need(pending))
+}
+
+func (c *Chain) syncFiles(goal *place) (err error) {
+	if goal.blocks, err = c.blocks.Sync(); err != nil {
+		c.broken = err
+		return err
+	}
+	if goal.undos, err = c.undos.Sync(); err != nil {
+		c.broken = err
+	}
+	return err
+}
+
+// write writes nodes, coins and the place to the store, in one transaction if they fit.
+func (c *Chain) write(nodes []record, goal *place) error {
+	done := c.reached(goal)
+	var all store.Batch
+	fill := func(r record) error {
+		r.addTo(&all)
+		if !c.o.Store.Fits(&all) {
+			return store.ErrTooBig
+		}
+		return nil
+	}
+	err := c.fillAll(append(nodes, done...), fill)
+	if err == nil {
+		return c.o.Store.Update(&all)
+	}
+	if !errors.Is(err, store.ErrTooBig) {
+		return err
+	}
+	return c.writeInParts(nodes, goal)
+}
+
+func (c *Chain) fillAll(records []record, fill func(record) error) error {
+	for _, r := range records {
+		if err := fill(r); err != nil {
+			return err
+		}
+	}
+	return c.eachDirty(fill)
+}
+
+func (c *Chain) eachDirty(fn func(record) error) error {
+	return c.coins.eachDirty(func(key coinKey, value []byte) error {
+		r := record{key: append([]byte{coinPrefix}, key[:]...)}
+		if value != nil {
+			r.value = append([]byte{}, value...)
+		}
+		return fn(r)
+	})
+}
+
+// reached returns the records which say that the coins on disk are those of goal.
+func (c *Chain) reached(goal *place) []record {
+	return []record{{[]byte(placeKey), goal.encode(c.o.Params.GenesisHash)}, {key: []byte(goalKey)}}
+}
+
+// writeInParts writes what does not fit into one transaction. The index comes first, then the goal: a crash after that lets Open
+// work out again from the files what the coins have to be, and each of those changes may be made twice.
+func (c *Chain) writeInParts(nodes []record, goal *place) error {
+	w := parts{store: c.o.Store}
+	for _, r := range nodes {
+		if err := w.add(r); err != nil {
+			return c.half(err)
+		}
+	}
+	if err := w.end(record{[]byte(goalKey), goal.encode(c.o.Params.GenesisHash)}); err != nil {
+		return c.half(err)
+	}
+	if err := c.writeCoins(); err != nil {
+		return c.half(err)
+	}
+	if err := w.end(c.reached(goal)...); err != nil {
+		return c.half(err)
+	}
+	return nil
+}
+
+// half remembers that a flush ended in the middle.
+func (c *Chain) half(err error) error {
+	c.broken = err
+	return err
+}
+
+// writeCoins writes the coins that the disk does not know, in as many transactions as it takes.
+func (c *Chain) writeCoins() error {
+	w := parts{store: c.o.Store}
+	if err := c.eachDirty(w.add); err != nil {
+		return err
+	}
+	return w.end()
+}
+
+// parts writes records in transactions that are as large as the store takes.
+type parts struct {
+	store Store
+	batch store.Batch
+}
+
+func (w *parts) add(r record) error {
+	r.addTo(&w.batch)
+	if w.store.Fits(&w.batch) {
+		return nil
+	}
+	w.batch.Drop()
+	if err := w.flush(); err != nil {
+		return err
+	}
+	r.addTo(&w.batch)
+	return nil
+}
+
+// end writes what was added, and then the last records in a transaction of their own.
+func (w *parts) end(last ...record) error {
+	if err := w.flush(); err != nil || len(last) == 0 {
+		return err
+	}
+	for _, r := range last {
+		r.addTo(&w.batch)
+	}
+	return w.flush()
+}
+
+func (w *parts) flush() error {
+	if w.batch.Len() == 0 {
+		return nil
+	}
+	if err := w.store.Update(&w.batch); err != nil {
+		return err
+	}
+	w.batch.Reset()
+	return nil
+}
+
+func (r record) addTo(b *store.Batch) {
+	if r.value == nil {
+		b.Delete(r.key)
+		return
+	}
+	b.Put(r.key, r.value)
+}

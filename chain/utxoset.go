@@ -1,0 +1,87 @@
+package chain
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"sync"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"groat/consensus"
+	"groat/internal/ledger"
+	"groat/internal/store"
+)
+
+// UTXOSet reads all coins and describes the set at the tip, as gettxoutsetinfo does. Blocks go on while it reads.
+func (c *Chain) UTXOSet(ctx context.Context) (ledger.SetInfo, error) {
+	if err := c.acquire(ctx); err != nil {
+		return ledger.SetInfo{}, err
+	}
+	release := sync.OnceFunc(c.release)
+	defer release()
+	if err := c.flush(); err != nil {
+		return ledger.SetInfo{}, err
+	}
+	info := ledger.SetInfo{Tip: ledger.Ref{Hash: c.tip.Hash, Height: c.tip.Height}, DiskBytes: c.o.Store.Size()}
+	want := c.disk.coins
+	err := c.o.Store.View(func(r store.Reader) error {
+		release() // r sees the coins of this tip, whatever comes
+		return sumCoins(ctx, r, &info)
+	})
+	if err != nil {
+		return ledger.SetInfo{}, damaged(fmt.Errorf("read the coins: %w", err))
+	}
+	if info.Coins != want {
+		return ledger.SetInfo{}, fmt.Errorf("%w: it has %d coins of %d", ErrDamaged, info.Coins, want)
+	}
+	return info, nil
+}
+
+// sumCoins adds up all coins and hashes them as Bitcoin Core's hash_serialized_3 does: the double SHA-256 of each outpoint, height and
+// coinbase bit, and output, in the order of txid bytes and index.
+func sumCoins(ctx context.Context, r store.Reader, info *ledger.SetInfo) error {
+	h := sha256.New()
+	var lastTx chainhash.Hash
+	var buf bytes.Buffer
+	err := r.Iterate([]byte{coinPrefix}, func(k, value []byte) error {
+		coin, err := decodeCoin(value)
+		if err != nil || len(k) != 1+len(coinKey{}) {
+			return fmt.Errorf("coin %x: %w", k, errCoding)
+		}
+		key := coinKey(k[1:])
+		op := key.outPoint()
+		buf.Reset()
+		writeCoin(&buf, op, &coin)
+		h.Write(buf.Bytes())
+		if info.Coins == 0 || op.Hash != lastTx {
+			info.Txs++
+			lastTx = op.Hash
+		}
+		info.Coins++
+		info.Total += coin.Value
+		info.BogoSize += 32 + 4 + 4 + 8 + 2 + int64(len(coin.PkScript))
+		return ctx.Err()
+	})
+	info.Hash = sha256.Sum256(h.Sum(nil))
+	return err
+}
+
+func writeCoin(w *bytes.Buffer, op wire.OutPoint, c *consensus.Coin) {
+	var num [8]byte
+	w.Write(op.Hash[:])
+	binary.LittleEndian.PutUint32(num[:], op.Index)
+	w.Write(num[:4])
+	code := uint32(c.Height) << 1
+	if c.Coinbase {
+		code |= 1
+	}
+	binary.LittleEndian.PutUint32(num[:], code)
+	w.Write(num[:4])
+	binary.LittleEndian.PutUint64(num[:], uint64(c.Value))
+	w.Write(num[:])
+	_ = wire.WriteVarBytes(w, 0, c.PkScript) // a bytes.Buffer takes every write
+}

@@ -1,0 +1,82 @@
+package chain
+
+import (
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"groat/consensus"
+)
+
+// view is the coin set while blocks are tried on it. Nobody else sees it until it is committed; dropped, it has never been.
+type view struct {
+	load    func([]wire.OutPoint) (consensus.Coins, error) // from what lies below
+	changes map[wire.OutPoint]change
+	coins   int64 // more or fewer than below
+}
+
+// change is what a view says of a coin.
+type change struct {
+	coin    consensus.Coin // if it exists
+	exists  bool
+	existed bool // in what lies below
+}
+
+func newView(load func([]wire.OutPoint) (consensus.Coins, error)) *view {
+	return &view{load: load, changes: make(map[wire.OutPoint]change)}
+}
+
+// find returns those of the coins that exist.
+func (v *view) find(ops []wire.OutPoint) (consensus.Coins, error) {
+	below := make([]wire.OutPoint, 0, len(ops))
+	for _, op := range ops {
+		if _, ok := v.changes[op]; !ok {
+			below = append(below, op)
+		}
+	}
+	coins, err := v.load(below)
+	if err != nil || len(below) == len(ops) {
+		return coins, err
+	}
+	for _, op := range ops {
+		if ch := v.changes[op]; ch.exists {
+			coins[op] = ch.coin
+		}
+	}
+	return coins, nil
+}
+
+// connect makes the changes of a block.
+func (v *view) connect(d consensus.Delta) {
+	for i := range d.Spent {
+		v.remove(d.Spent[i].OutPoint)
+	}
+	for i := range d.Created {
+		v.add(d.Created[i])
+	}
+}
+
+// disconnect undoes the changes of b, which spent the given coins.
+func (v *view) disconnect(b *consensus.Block, spent []consensus.Entry) {
+	for _, e := range consensus.Undo(b, spent).Created {
+		v.remove(e.OutPoint)
+	}
+	for i := range spent {
+		v.add(spent[i])
+	}
+}
+
+func (v *view) add(e consensus.Entry) {
+	ch := v.changes[e.OutPoint] // if it was not there before, neither was the coin
+	ch.coin, ch.exists = e.Coin, true
+	v.changes[e.OutPoint] = ch
+	v.coins++
+}
+
+func (v *view) remove(op wire.OutPoint) {
+	ch, ok := v.changes[op]
+	if !ok {
+		ch.existed = true
+	}
+	ch.coin, ch.exists = consensus.Coin{}, false
+	v.changes[op] = ch
+	v.coins--
+}
