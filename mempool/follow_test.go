@@ -166,23 +166,28 @@ func TestEmptyPoolReadsNoBlocks(t *testing.T) {
 
 func TestLongWay(t *testing.T) {
 	s := newStory(t)
+	s.chain.stride = 3 // the way is told in pieces
 	fork := s.chain.node
-	tx := s.pay(1000, s.coin())
+	tx, late := s.pay(1000, s.coin()), s.pay(1000, s.coin())
 	s.accept(tx)
-	for range maxSteps + 5 {
+	for n := range 20 {
+		if n == 2 {
+			s.mine(late)
+			continue
+		}
 		s.mine()
 	}
 	s.catchUp()
 	s.holds(tx)
-	for n := range maxSteps + 6 {
-		if n == 3 {
+	for n := range 21 {
+		if n == 10 {
 			fork = s.mineOn(fork, tx)
 			continue
 		}
 		fork = s.mineOn(fork)
 	}
 	s.catchUp()
-	s.holds()
+	s.holds(late)
 }
 
 func TestTheChainMovesWhileATransactionIsJudged(t *testing.T) {

@@ -27,6 +27,33 @@ func TestPaymentsOfEveryKindAreTaken(t *testing.T) {
 	}
 }
 
+func TestABlockFindsItsTransactionsVerified(t *testing.T) {
+	s := newStory(t)
+	parent := s.pay(1000, s.coin())
+	child := s.pay(1000, chaintest.Out(parent, 0))
+	s.accept(parent)
+	s.accept(child)
+	n := s.mine(parent, child)
+	checks := consensus.ScriptChecks(n.Parent.State, n.Block, n.Parent.Coins)
+	before, _ := s.verifier.Stats()
+	if err := s.verifier.Verify(t.Context(), checks); err != nil {
+		t.Fatal(err)
+	}
+	if hits, _ := s.verifier.Stats(); len(checks) != 2 || hits != before+2 {
+		t.Fatalf("%d of %d checks had passed in the pool", hits-before, len(checks))
+	}
+}
+
+// TestCVE_2018_17144 spends one output twice in a transaction: the pool's own path to the check that the block's has.
+func TestCVE_2018_17144(t *testing.T) {
+	s := newStory(t)
+	coin := s.coin()
+	err := s.refuse("bad-txns-inputs-duplicate", s.pay(1000, coin, coin))
+	if !errors.Is(err, consensus.ErrDuplicateInputs) {
+		t.Fatalf("got %v", err)
+	}
+}
+
 func TestKnownTransactions(t *testing.T) {
 	s := newStory(t)
 	tx := s.pay(1000, s.coin())

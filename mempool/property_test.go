@@ -30,7 +30,7 @@ func TestRandomHistories(t *testing.T) {
 			c.made = append(c.made, s.fan(20, 10_000, s.coin()))
 			s.mine(c.made[0])
 			if seed%2 == 1 {
-				s.pool.policy.MaxBytes = 40_000 // about twenty of them
+				s.pool.policy.MaxBytes = 25_000 // about twenty of them
 			}
 			for range 150 {
 				switch n := c.r.IntN(20); {

@@ -29,6 +29,7 @@ type fakeChain struct {
 	asked  func() // called before coins are handed out
 	broken error  // returned by everything that can fail
 	reads  int    // blocks that were handed out
+	stride int    // blocks that Since tells at a time, if not 0
 }
 
 func newFakeChain(tree *chaintest.Tree, at *chaintest.Node) *fakeChain {
@@ -77,6 +78,9 @@ func (c *fakeChain) Block(hash chainhash.Hash) (*consensus.Block, error) {
 func (c *fakeChain) Since(place chainhash.Hash, limit int) (ledger.Path, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.stride > 0 {
+		limit = c.stride
+	}
 	var path ledger.Path
 	from, to := c.nodes[place], c.node
 	for from != to {
@@ -106,27 +110,29 @@ type story struct {
 	tree  *chaintest.Tree
 	chain *fakeChain
 	pool  *Pool
-	key   chaintest.Key
-	now   time.Time
-	next  int // the next of the coins that nobody has taken
-	coins []consensus.Entry
-	named int
+
+	verifier *verify.Verifier
+	key      chaintest.Key
+	own      []byte // script that pays to key
+	now      time.Time
+	next     int // the next of the coins that nobody has taken
+	coins    []consensus.Entry
+	named    int
 }
 
 // matureHeight is the height at which a story begins: ten coinbases are mature.
 const matureHeight = 110
 
-func newStory(t *testing.T) *story { return newStoryWith(t, DefaultPolicy()) }
-
-func newStoryWith(t *testing.T, policy Policy) *story {
+func newStory(t *testing.T) *story {
 	t.Helper()
 	tree := chaintest.New(t, consensus.Regtest())
-	s := &story{T: t, tree: tree, key: chaintest.KeyFor(0), now: time.Unix(1_700_000_000, 0)}
+	s := &story{T: t, tree: tree, key: chaintest.KeyFor(0), own: chaintest.KeyFor(0).Script(chaintest.P2WPKH), now: time.Unix(1_700_000_000, 0)}
 	start := tree.Grow(chaintest.Root, "m", matureHeight)
 	s.chain = newFakeChain(tree, start)
 	s.coins = start.Mature(s.key)
+	s.verifier = verify.New(2, 10_000)
 	s.pool = New(Options{
-		Chain: s.chain, Scripts: verify.New(2, 10_000), Policy: policy,
+		Chain: s.chain, Scripts: s.verifier, Policy: DefaultPolicy(),
 		Now: func() time.Time { return s.now }, Log: slog.New(slog.DiscardHandler),
 	})
 	return s
@@ -176,7 +182,7 @@ func (s *story) mineOn(on *chaintest.Node, txs ...*wire.MsgTx) *chaintest.Node {
 	return n
 }
 
-func (s *story) script() []byte { return s.key.Script(chaintest.P2WPKH) }
+func (s *story) script() []byte { return s.own }
 
 // pay returns a transaction with one output that spends coins for the given fee.
 func (s *story) pay(fee btcutil.Amount, coins ...consensus.Entry) *wire.MsgTx {
