@@ -22,6 +22,7 @@ type Parts struct {
 	Miner   Miner
 	Network Network
 	Clock   Clock
+	Wallets Wallets
 }
 
 // Chain is the best chain with its branches, blocks and coins.

@@ -24,7 +24,7 @@ func rows(a *api) []Method {
 		a.blockMethods(), a.chainMethods(), a.coinMethods(), a.waitMethods(),
 		a.poolMethods(), a.submitMethods(), a.txMethods(), a.scriptMethods(),
 		a.miningMethods(), a.templateMethods(), a.generateMethods(),
-		a.networkMethods(), a.nodeMethods(),
+		a.networkMethods(), a.nodeMethods(), a.walletMethods(),
 	)
 }
 

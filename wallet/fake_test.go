@@ -179,11 +179,16 @@ func (s *story) crash() {
 // wallet makes a wallet that comes back with the node.
 func (s *story) wallet(name string) *Wallet {
 	s.Helper()
-	w, err := s.Create(name, NewWallet{Startup: true})
-	if err != nil {
+	return s.create(name, ledger.NewWallet{Startup: true})
+}
+
+// create makes a wallet.
+func (s *story) create(name string, n ledger.NewWallet) *Wallet {
+	s.Helper()
+	if err := s.Create(name, n); err != nil {
 		s.Fatal(err)
 	}
-	return w
+	return s.get(name)
 }
 
 // get returns a loaded wallet.

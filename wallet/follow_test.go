@@ -120,10 +120,7 @@ func TestRestoreFromWords(t *testing.T) {
 	for range gapLimit + 5 {
 		s.chain.mine([]byte{txscript.OP_TRUE}, foreign(s.address(w), 1, byte(s.chain.nonce)))
 	}
-	again, err := s.Create("again", NewWallet{Words: words, Passphrase: "secret"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	again := s.create("again", ledger.NewWallet{Words: words, Passphrase: "secret"})
 	s.holds(again, gapLimit+5, 0, 0)
 	first, second := s.address(w), s.address(again)
 	if string(first) != string(second) {
@@ -187,10 +184,7 @@ func (w *Wallet) scriptAt(t *testing.T, i uint32) []byte {
 func TestRunScansARestoredWallet(t *testing.T) {
 	s := newStory(t)
 	s.chain.mineN(farBehind + 100)
-	w, err := s.Create("old", NewWallet{Words: abandon})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := s.create("old", ledger.NewWallet{Words: abandon})
 	if !w.Info().Scanning {
 		t.Fatal("a wallet from words does not say that it scans")
 	}

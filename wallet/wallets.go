@@ -76,8 +76,7 @@ func (ws *Wallets) loadAtStart(name string) error {
 	if err != nil || !file.Startup {
 		return err
 	}
-	_, err = ws.Load(name, nil)
-	return err
+	return ws.Load(name, nil)
 }
 
 // checkName refuses names that are no plain file names on every system.
@@ -92,39 +91,32 @@ func checkName(name string) error {
 // Path returns where the file of a wallet is or would be.
 func (ws *Wallets) Path(name string) string { return keyPath(ws.options.Dir, name) }
 
-// NewWallet says how a wallet is to be made.
-type NewWallet struct {
-	Passphrase string // none if empty
-	Words      string // of a wallet that is to come back; new ones are drawn if empty
-	Startup    bool   // load it whenever the node starts
-}
-
 // Create makes a wallet and loads it. It returns ErrWalletExists, ErrWalletName or ErrWords. A wallet from words looks through the whole chain for its
 // coins, which Run does.
-func (ws *Wallets) Create(name string, n NewWallet) (*Wallet, error) {
+func (ws *Wallets) Create(name string, n ledger.NewWallet) error {
 	if err := checkName(name); err != nil {
-		return nil, err
+		return err
 	}
 	tip := ws.options.Chain.Tip()
 	file, err := ws.newFile(n, tip)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	path := ws.Path(name)
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		return nil, errors.Join(ledger.ErrWalletExists, err)
+		return errors.Join(ledger.ErrWalletExists, err)
 	}
 	if err := ws.write(name, file); err != nil {
-		return nil, err
+		return err
 	}
 	w, err := openWallet(ws.options, name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	ws.take(w, tip.Height)
-	return w, nil
+	return nil
 }
 
 // take adds a wallet to the loaded ones. From the first moment it says whether it has to scan. The caller holds mu.
@@ -138,7 +130,7 @@ func (ws *Wallets) take(w *Wallet, tip int32) {
 }
 
 // newFile draws or reads the secret of a wallet and derives what its file says. Tip is where the chain is now.
-func (ws *Wallets) newFile(n NewWallet, tip consensus.State) (keyFile, error) {
+func (ws *Wallets) newFile(n ledger.NewWallet, tip consensus.State) (keyFile, error) {
 	o := ws.options
 	f := keyFile{Network: o.Params.Name, Created: o.Now().Unix(), Startup: n.Startup}
 	e, err := newEntropy()
@@ -188,28 +180,28 @@ func (ws *Wallets) write(name string, f keyFile) error {
 
 // Load loads a wallet from its file. It returns ErrWalletLoaded, ErrNoWalletFile, ErrWalletDamaged. Startup, if it is not nil, says whether
 // the wallet is to be loaded at every start from now on.
-func (ws *Wallets) Load(name string, startup *bool) (*Wallet, error) {
+func (ws *Wallets) Load(name string, startup *bool) error {
 	if err := checkName(name); err != nil {
-		return nil, errors.Join(ledger.ErrNoWalletFile, err)
+		return errors.Join(ledger.ErrNoWalletFile, err)
 	}
 	tip := ws.options.Chain.Tip()
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	if ws.loaded[name] != nil {
-		return nil, ledger.ErrWalletLoaded
+		return ledger.ErrWalletLoaded
 	}
 	w, err := openWallet(ws.options, name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, ledger.ErrNoWalletFile
+		return ledger.ErrNoWalletFile
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := w.setStartup(startup); err != nil {
-		return nil, err
+		return err
 	}
 	ws.take(w, tip.Height)
-	return w, nil
+	return nil
 }
 
 // Unload closes a wallet. It returns ErrNoWallet if it is not loaded. Startup is as in Load.

@@ -29,6 +29,13 @@ var (
 	ErrNotAbandonable    = errors.New("transaction is in a block, in the pool or abandoned already")
 )
 
+// NewWallet says how a wallet is to be made.
+type NewWallet struct {
+	Passphrase string // none if empty
+	Words      string // of a wallet that is to come back; new ones are drawn if empty
+	Startup    bool   // load it whenever the node starts
+}
+
 // PaymentError says why a wallet cannot make a payment. Nothing has been sent and nothing has changed.
 type PaymentError struct{ Reason string }
 
