@@ -95,7 +95,7 @@ type feesJSON struct {
 
 func (a *api) entryJSON(e ledger.PoolEntry) entryJSON {
 	return entryJSON{
-		VSize: e.Tx.VSize(), Weight: e.Tx.Weight(), Time: e.Time.Unix(), Height: e.Height,
+		VSize: e.VSize, Weight: e.Tx.Weight(), Time: e.Time.Unix(), Height: e.Height,
 		DescendantCount: e.DescendantCount, DescendantSize: e.DescendantSize,
 		AncestorCount: e.AncestorCount, AncestorSize: e.AncestorSize,
 		WTxID: e.Tx.WTxID().String(),

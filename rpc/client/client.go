@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -20,10 +19,13 @@ import (
 
 // What keeps a call from being answered. Ask with errors.Is.
 var (
-	ErrUnreachable = errors.New("cannot connect") // nobody listens, or there is no cookie
-	ErrLogin       = errors.New("login refused")
-	ErrNotReady    = errors.New("not ready") // an Error with code -28 is one
+	ErrUnreachable  = errors.New("cannot connect") // wraps what the dial said
+	ErrUnauthorized = errors.New("login refused")
+	ErrNotReady     = errors.New("not ready") // an Error with code -28 is one
 )
+
+// errNoCookie is wrapped in an ErrUnauthorized if there was no cookie to log in with: the node may be about to write it.
+var errNoCookie = errors.New("no cookie file")
 
 const codeWarmup = -28
 
@@ -34,30 +36,54 @@ type Error struct {
 }
 
 // Error returns the message with its code.
-func (e Error) Error() string { return fmt.Sprintf("%s (code %d)", e.Message, e.Code) }
+func (e *Error) Error() string { return fmt.Sprintf("%s (code %d)", e.Message, e.Code) }
 
 // Is reports whether target is ErrNotReady and the node has said so.
-func (e Error) Is(target error) bool { return target == ErrNotReady && e.Code == codeWarmup }
+func (e *Error) Is(target error) bool { return target == ErrNotReady && e.Code == codeWarmup }
 
-// Config says which node to call and how to log in.
-type Config struct {
-	URL            string        // http://host:port
-	Cookie         string        // path of the cookie file; read at every call, as it changes when the node starts
-	User, Password string        // used instead of the cookie if Password is set
-	Timeout        time.Duration // of one call; 0 for none
+// Auth is a way to log in.
+type Auth struct {
+	cookie         string // path
+	user, password string
+}
+
+// CookieFile logs in with the cookie file at path. It is read at every call, as it changes when the node starts.
+func CookieFile(path string) Auth { return Auth{cookie: path} }
+
+// UserPassword logs in with a user and password of the node's options.
+func UserPassword(user, password string) Auth { return Auth{user: user, password: password} }
+
+// login returns the user and password to send.
+func (a Auth) login() (user, password string, err error) {
+	if a.cookie == "" {
+		return a.user, a.password, nil
+	}
+	content, err := os.ReadFile(a.cookie)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", "", fmt.Errorf("%w at %s", errNoCookie, a.cookie)
+	case err != nil:
+		return "", "", fmt.Errorf("%w: read the cookie: %w", ErrUnauthorized, err)
+	}
+	user, password, ok := strings.Cut(string(content), ":")
+	if !ok {
+		return "", "", fmt.Errorf("%w: %s is not a cookie file", ErrUnauthorized, a.cookie)
+	}
+	return user, password, nil
 }
 
 // Client calls the methods of one node. It may be used by several goroutines.
 type Client struct {
-	config Config
-	path   string
-	http   *http.Client
+	url  string // http://host:port
+	path string
+	auth Auth
+	http *http.Client
 }
 
-// New returns a client. It connects with the first call.
-func New(config Config) *Client {
+// New returns a client of the node at a URL, http://host:port. It connects with the first call.
+func New(url string, auth Auth) *Client {
 	transport := &http.Transport{MaxIdleConnsPerHost: 8, IdleConnTimeout: 10 * time.Second} // no proxy: a node is called directly
-	return &Client{config: config, path: "/", http: &http.Client{Transport: transport, Timeout: config.Timeout}}
+	return &Client{url: strings.TrimSuffix(url, "/"), path: "/", auth: auth, http: &http.Client{Transport: transport}}
 }
 
 // Wallet returns a client of the same node whose calls are about the wallet with this name.
@@ -99,7 +125,7 @@ func (c *Client) Call(ctx context.Context, method string, params, result any) er
 		return fmt.Errorf("decode the answer to %s: %w", method, err)
 	}
 	if a.Error != nil {
-		return *a.Error
+		return a.Error
 	}
 	if result == nil {
 		return nil
@@ -110,69 +136,49 @@ func (c *Client) Call(ctx context.Context, method string, params, result any) er
 	return nil
 }
 
-// post sends a request and returns the body of the answer.
+// post sends a request and returns the body of the answer. Without a cookie it asks all the same: whether somebody answers at all is worth knowing.
 func (c *Client) post(ctx context.Context, body []byte) ([]byte, error) {
-	user, password, err := c.login()
+	user, password, noLogin := c.auth.login()
+	if noLogin != nil && !errors.Is(noLogin, errNoCookie) {
+		return nil, noLogin
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+c.path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(c.config.URL, "/")+c.path, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
+	if noLogin == nil {
+		req.SetBasicAuth(user, password)
 	}
-	req.SetBasicAuth(user, password)
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, c.unreachable(ctx, err)
+		return nil, c.unanswered(ctx, err)
 	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(resp.Body)
 	switch {
 	case err != nil:
-		return nil, c.unreachable(ctx, err)
+		return nil, c.unanswered(ctx, err)
+	case resp.StatusCode == http.StatusUnauthorized && noLogin != nil:
+		return nil, fmt.Errorf("%w by %s: %w", ErrUnauthorized, c.url, noLogin)
 	case resp.StatusCode == http.StatusUnauthorized:
-		return nil, fmt.Errorf("%w by %s", ErrLogin, c.config.URL)
+		return nil, fmt.Errorf("%w by %s", ErrUnauthorized, c.url)
 	case len(raw) == 0 || !strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json"):
-		return nil, fmt.Errorf("%s answered %s: %s", c.config.URL, resp.Status, bytes.TrimSpace(raw[:min(len(raw), 200)]))
+		return nil, fmt.Errorf("%s answered %s: %s", c.url, resp.Status, bytes.TrimSpace(raw[:min(len(raw), 200)]))
 	}
 	return raw, nil
 }
 
-// unreachable says that nobody answered, unless the caller did not want to wait any longer.
-func (c *Client) unreachable(ctx context.Context, err error) error {
+// unanswered says why there is no answer.
+func (c *Client) unanswered(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	var dial *net.OpError
-	var timeout net.Error
-	if !(errors.As(err, &dial) && dial.Op == "dial") && errors.As(err, &timeout) && timeout.Timeout() {
-		return fmt.Errorf("no answer from %s in time: %w", c.config.URL, context.DeadlineExceeded)
+		return fmt.Errorf("no answer from %s: %w", c.url, ctx.Err())
 	}
 	var cause *url.Error
 	if errors.As(err, &cause) {
 		err = cause.Err // without the URL once more
 	}
-	return fmt.Errorf("%w to %s: %w", ErrUnreachable, c.config.URL, err)
-}
-
-// login returns the user and password to send.
-func (c *Client) login() (user, password string, err error) {
-	if c.config.Password != "" || c.config.Cookie == "" {
-		return c.config.User, c.config.Password, nil
-	}
-	cookie, err := os.ReadFile(c.config.Cookie)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", "", fmt.Errorf("%w: no cookie file at %s (is the node running?)", ErrUnreachable, c.config.Cookie)
-	}
-	if err != nil {
-		return "", "", fmt.Errorf("%w: read the cookie: %w", ErrLogin, err)
-	}
-	user, password, ok := strings.Cut(string(cookie), ":")
-	if !ok {
-		return "", "", fmt.Errorf("%w: %s is not a cookie file", ErrLogin, c.config.Cookie)
-	}
-	return user, password, nil
+	return fmt.Errorf("%w to %s: %w", ErrUnreachable, c.url, err)
 }
 
 const pollInterval = 25 * time.Millisecond
@@ -187,7 +193,7 @@ func (c *Client) WaitReady(ctx context.Context) error {
 		switch {
 		case err == nil:
 			return nil
-		case errors.Is(err, ErrUnreachable) || errors.Is(err, ErrNotReady):
+		case errors.Is(err, ErrUnreachable) || errors.Is(err, ErrNotReady) || errors.Is(err, errNoCookie):
 			last = err
 		case ctx.Err() == nil:
 			return err
