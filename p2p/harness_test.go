@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -29,6 +30,9 @@ type world struct {
 	net   *simnet.Simnet
 	nodes []*node
 
+	strangers int
+	atEnd     []func()
+
 	mu    sync.Mutex
 	sides map[string]int // of a split network, by IP
 }
@@ -46,15 +50,18 @@ type node struct {
 }
 
 // simulate runs story in virtual time, on links of 20 ms and 50 Mbit/s.
-func simulate(t *testing.T, story func(w *world)) {
+func simulate(t *testing.T, story func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, sides: map[string]int{}}
 		w.net = &simnet.Simnet{LatencyFunc: simnet.StaticLatency(20 * time.Millisecond)}
 		w.net.Start()
-		story(w)
+		story(t, w)
 		for _, n := range w.nodes {
 			n.halt()
+		}
+		for _, f := range w.atEnd {
+			f()
 		}
 		w.net.Close()
 	})
@@ -218,3 +225,26 @@ func has(tx *consensus.Tx) func(*node) bool {
 }
 
 func peers(k int) func(*node) bool { return func(n *node) bool { return n.Count() >= k } }
+
+// pay puts transactions into the pool of n, as its wallet does.
+func (n *node) pay(txs ...*consensus.Tx) {
+	n.world.t.Helper()
+	for _, tx := range txs {
+		if _, err := n.pool.Add(context.Background(), tx); err != nil {
+			n.world.t.Fatal(err)
+		}
+	}
+}
+
+// again starts a node that was halted, with what it had.
+func (n *node) again() {
+	n.world.t.Helper()
+	var err error
+	if n.Network, err = New(n.opts); err != nil {
+		n.world.t.Fatal(err)
+	}
+	n.run()
+}
+
+// cutID takes /p2p/ID off an address.
+func cutID(addr string) (rest, id string, ok bool) { return strings.Cut(addr, "/p2p/") }

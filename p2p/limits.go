@@ -44,7 +44,7 @@ const (
 	relayKeepalive   = 60 * time.Second
 	statusEvery      = 30 * time.Second
 	validateTimeout  = 2 * time.Second // of a gossiped block, with the fetch of missing transactions
-	tipGrace         = 400 * time.Millisecond
+	tipGrace         = 200 * time.Millisecond
 )
 
 // Relay of transactions.
