@@ -64,12 +64,12 @@ func withLedger(ctx context.Context, o Options, work func(*openedLedger) error) 
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, dir.close()) }()
+	defer func() { err = o.closed(err, dir.close()) }()
 	l, err := openLedger(ctx, o, time.Now, dir)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, l.close()) }()
+	defer func() { err = o.closed(err, l.close()) }()
 	return work(l)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"groat/internal/address"
 	"groat/mempool"
@@ -43,7 +44,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if n.dir, err = openDataDir(o.dir(), o.Params); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, n.dir.close()) }()
+	defer func() { err = o.closed(err, n.dir.close()) }()
 	if err := removeReady(o.readyFile()); err != nil { // a killed node leaves its own
 		return err
 	}
@@ -51,13 +52,13 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	serving := startEarly(ctx, n.server.Run)
-	defer func() { err = errors.Join(err, serving.stop()) }()
+	defer func() { err = o.closed(err, serving.stop()) }()
 
 	if err := n.open(ctx); err != nil {
 		return ignoreCancel(ctx, err)
 	}
-	defer func() { err = errors.Join(err, removeReady(o.readyFile())) }()
-	defer func() { err = errors.Join(err, n.close()) }()
+	defer func() { err = o.closed(err, removeReady(o.readyFile())) }()
+	defer func() { err = o.closed(err, n.close()) }()
 	if err := n.ready(); err != nil {
 		return err
 	}
@@ -68,7 +69,7 @@ func Run(ctx context.Context, o Options) (err error) {
 func (n *node) open(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, n.close())
+			err = n.closed(err, n.close())
 		}
 	}()
 	n.server.SetPhase("Loading block index…")
@@ -120,6 +121,9 @@ func (n *node) openNetwork() (err error) {
 	o.AllowPrivate = n.AllowPrivate
 	o.MaxPeers = n.MaxPeers
 	n.network, err = p2p.New(o)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w; stop the program that uses it, or choose another address with --p2p-listen", err)
+	}
 	return err
 }
 
@@ -147,7 +151,7 @@ func (n *node) parts() []part {
 
 // ready lets the RPC server answer and writes where the node is.
 func (n *node) ready() error {
-	parts := rpc.Parts{Params: n.Params, Chain: n.ledger.chain, Pool: n.pool, Miner: templates{n.miner}}
+	parts := rpc.Parts{Params: n.Params, Chain: n.ledger.chain, Pool: n.pool, Miner: templates{n.miner}, Wallets: wallets{n.wallets}}
 	r := Ready{
 		PID: os.Getpid(), Network: n.Params.Name, RPC: n.server.URL(), Cookie: filepath.Join(n.dir.path, cookieFile),
 		Listen: []string{}, Version: n.Version,
@@ -179,6 +183,18 @@ func (n *node) close() error {
 		errs = append(errs, n.ledger.close())
 	}
 	return errors.Join(errs...)
+}
+
+// closed returns what ended the work, or else what closing said. A failure often makes closing fail as well, which the operator need not read in
+// the same breath.
+func (o Options) closed(err, closing error) error {
+	if err == nil {
+		return closing
+	}
+	if closing != nil {
+		o.Log.Info("closing failed as well", "err", closing)
+	}
+	return err
 }
 
 // ignoreCancel returns nil instead of an error that only says that the node was told to stop while it was opening.
