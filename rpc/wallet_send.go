@@ -10,7 +10,7 @@ import (
 )
 
 // feeArgs are the arguments with which a payment says what fee it offers, in Core's order.
-type feeArgs struct{ replaceable, target, mode, rate, verbose int }
+type feeArgs struct{ replaceable, target, mode, rate int }
 
 func (a *api) walletSendMethods() []Method {
 	replaceable := Arg{Name: "replaceable", Type: ArgBool, Default: "true", Help: "Signal that this transaction can be replaced by a transaction (BIP 125)"}

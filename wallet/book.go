@@ -152,6 +152,9 @@ func (b *book) add(tx *consensus.Tx, seen time.Time) *record {
 func (b *book) put(r *record) {
 	id := r.tx.TxID()
 	b.txs[id] = r
+	if r.coinbase() {
+		return // all of them name the same output, which is none
+	}
 	for _, in := range r.tx.Msg.TxIn {
 		b.spends[in.PreviousOutPoint] = append(b.spends[in.PreviousOutPoint], id)
 	}

@@ -48,7 +48,7 @@ type keyFile struct {
 	ID          string            `json:"id"` // random; the state file names it too
 	Created     int64             `json:"created"`
 	Birth       place             `json:"birth"`      // no transaction of the wallet is in this block or below
-	BirthTime   int64             `json:"birth_time"` // of that block
+	BirthTime   int64             `json:"birth_time"` // no transaction of the wallet is older
 	Fingerprint string            `json:"fingerprint"`
 	Account     string            `json:"account"` // extended public key of m/84'/coin'/0'
 	Next        [2]uint32         `json:"next"`    // per branch, the first address that was not handed out

@@ -49,7 +49,7 @@ func (w *Wallet) endTurn() { <-w.turn }
 // follow walks from the wallet's place to the tip, and then through the pool. The caller has the turn.
 func (w *Wallet) follow(ctx context.Context) error {
 	defer w.setScan(scan{})
-	moved := false
+	moved := !w.announced // a node that was stopped has an empty pool
 	for {
 		at := w.Info().Last
 		path, err := w.chain.Since(at.Hash, pathStep)
@@ -73,6 +73,7 @@ func (w *Wallet) follow(ctx context.Context) error {
 	}
 	if moved {
 		w.announceAgain(ctx)
+		w.announced = true
 	}
 	return errors.Join(w.followPool(), w.saveIfDirty())
 }

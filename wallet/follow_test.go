@@ -17,7 +17,15 @@ func TestCoinsFollowTheChain(t *testing.T) {
 	script := s.address(w)
 	s.chain.mine(script)
 	s.holds(w, 0, 0, 50)
-	s.chain.mineN(99)
+	s.chain.mineN(98)
+	if again := s.chain.mine(s.address(w)); w.Sync(context.Background()) == nil {
+		tx, err := w.Transaction(context.Background(), again.TxID())
+		if err != nil || len(tx.Conflicts) != 0 {
+			t.Fatalf("a coinbase conflicts with %v, %v", tx.Conflicts, err)
+		}
+	}
+	s.chain.fork(1)
+	s.chain.mineN(1)
 	s.holds(w, 0, 0, 50) // one block more than the rules ask for
 	s.chain.mineN(1)
 	s.holds(w, 50, 0, 0)

@@ -172,6 +172,15 @@ func TestAnnouncedUntilConfirmedOrAbandoned(t *testing.T) {
 		t.Fatal("was not announced again")
 	}
 	delete(s.chain.pool.txs, id)
+	s.reopen() // the pool does not outlive the node
+	w = s.get("w")
+	if err := w.Sync(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, in := s.chain.pool.Entry(id); !in {
+		t.Fatal("was not announced after a restart")
+	}
+	delete(s.chain.pool.txs, id)
 	if err := w.Abandon(ctx, id); err != nil {
 		t.Fatal(err)
 	}

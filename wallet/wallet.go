@@ -46,9 +46,10 @@ type Wallet struct {
 	log           *slog.Logger      // set once
 	cost          cost              // set once
 
-	turn    chan struct{} // holds a token while somebody follows the chain; guards the next two
-	poolSeq uint64        // arrivals in the pool up to here have been seen
-	saved   int32         // height of the place in the .state file
+	turn      chan struct{} // holds a token while somebody follows the chain; guards the next three
+	poolSeq   uint64        // arrivals in the pool up to here have been seen
+	saved     int32         // height of the place in the .state file
+	announced bool          // own payments have been handed to the pool since the wallet was loaded
 
 	mu     sync.Mutex // guards all below; never held while calling the chain or the pool
 	file   keyFile

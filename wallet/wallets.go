@@ -134,7 +134,7 @@ func (ws *Wallets) newFile(n ledger.NewWallet, tip consensus.State) (keyFile, er
 	o := ws.options
 	f := keyFile{Network: o.Params.Name, Created: o.Now().Unix(), Startup: n.Startup}
 	e, err := newEntropy()
-	f.Birth, f.BirthTime = place{Hash: tip.Hash, Height: tip.Height}, tip.Header.Timestamp.Unix()
+	f.Birth, f.BirthTime = place{Hash: tip.Hash, Height: tip.Height}, f.Created
 	if n.Words != "" {
 		e, err = parseWords(n.Words)
 		f.Birth, f.BirthTime = place{Hash: o.Params.GenesisHash}, o.Params.Genesis.Header.Timestamp.Unix()
