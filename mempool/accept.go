@@ -102,7 +102,7 @@ func (p *Pool) enter(c candidate, t terms) (ledger.PoolEntry, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e := c.entry
-	if p.tip != c.tip || !(p.settled || t.restoring) {
+	if p.tip != c.tip {
 		return ledger.PoolEntry{}, errMoved
 	}
 	if err := p.checkKnown(e.tx, t.with); err != nil {

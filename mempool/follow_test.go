@@ -113,6 +113,23 @@ func TestReorgDropsWhatIsNotReadyAnyMore(t *testing.T) {
 	s.holds(final, unlocked, plain)
 }
 
+func TestReorgKeepsTheOrderOfWhatItPutsAside(t *testing.T) {
+	s := newStory(t)
+	fork := s.chain.node
+	tx, coin := s.pay(1000, s.coin()), s.coin()
+	locked := s.unsigned(1, 1000, coin)
+	locked.TxIn[0].Sequence = 5 // long passed
+	s.key.Sign(locked, []consensus.Entry{coin})
+	s.mine(tx)
+	s.catchUp()
+	both := s.pay(1000, chaintest.Out(tx, 0), chaintest.Out(locked, 0))
+	s.accept(locked)
+	s.accept(both)
+	s.mineOn(s.mineOn(fork))
+	s.catchUp()
+	s.holds(tx, locked, both)
+}
+
 func TestReorgDropsTheHeirsOfACoinbase(t *testing.T) {
 	s := newStory(t)
 	fork := s.chain.node
@@ -208,6 +225,57 @@ func TestTheChainMovesWhileATransactionIsJudged(t *testing.T) {
 	if tip, _ := s.pool.Snapshot(); tip != s.chain.Tip().Hash {
 		t.Fatal("accepted at another tip than the chain's")
 	}
+}
+
+// slowScripts lets something happen while scripts run.
+type slowScripts struct {
+	ScriptVerifier
+	meanwhile func()
+}
+
+func (v *slowScripts) Verify(ctx context.Context, checks []consensus.ScriptCheck) error {
+	if f := v.meanwhile; f != nil {
+		v.meanwhile = nil
+		f()
+	}
+	return v.ScriptVerifier.Verify(ctx, checks)
+}
+
+func TestThePoolMovesWhileScriptsRun(t *testing.T) {
+	s := newStory(t)
+	slow := &slowScripts{ScriptVerifier: s.pool.scripts}
+	s.pool.scripts = slow
+
+	contested := s.coin()
+	slow.meanwhile = func() {
+		s.mine(s.pay(2000, contested))
+		s.catchUp()
+	}
+	s.refuseOnly("bad-txns-inputs-missingorspent", s.pay(1000, contested))
+
+	coin := s.coin()
+	first, second := s.pay(1000, coin), s.pay(2000, coin)
+	slow.meanwhile = func() { s.accept(first) }
+	s.refuseOnly("txn-mempool-conflict", second)
+
+	other := s.pay(1000, s.coin())
+	slow.meanwhile = func() { s.accept(other) }
+	s.refuseOnly("txn-already-in-mempool", other)
+
+	slow.meanwhile = func() { // evicted, or replaced
+		s.pool.mu.Lock()
+		defer s.pool.mu.Unlock()
+		s.pool.remove(s.pool.txs[first.TxHash()])
+	}
+	s.refuseOnly("bad-txns-inputs-missingorspent", s.pay(1000, chaintest.Out(first, 0)))
+
+	last := s.pay(1000, chaintest.Out(other, 0))
+	slow.meanwhile = func() { // its parent is in a block now
+		s.mine(other)
+		s.catchUp()
+	}
+	s.accept(last)
+	s.holds(last)
 }
 
 func TestNoWorkOnAHalfRestoredPool(t *testing.T) {
