@@ -101,7 +101,7 @@ func (a *api) progress(tip consensus.State) Float {
 	want := float64(a.Chain.BestHeader().Height) + 1
 	if !a.Params.TestNetwork { // blocks come at will on a test network
 		behind := a.now().Sub(tip.Header.Timestamp)
-		want = max(want, have+math.Floor(float64(behind/a.Params.BlockInterval)))
+		want = max(want, have+float64(behind/a.Params.BlockInterval))
 	}
 	return Float(min(1, have/want))
 }

@@ -3,6 +3,8 @@ package rpc
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"log/slog"
 	"maps"
 	"sync/atomic"
 	"testing"
@@ -325,10 +327,25 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
+// newRigWithout returns a regtest node that has only its first block.
+func newRigWithout(t *testing.T) *rig {
+	tree := chaintest.New(t, consensus.Regtest())
+	r := &rig{
+		t: t, tree: tree, chain: newFakeChain(tree, chaintest.Root),
+		pool:  &fakePool{coins: consensus.Coins{}, verdicts: map[chainhash.Hash]ledger.PoolTest{}},
+		miner: &fakeMiner{refusal: errors.New("no miner")}, now: time.Unix(1_700_000_100, 0),
+	}
+	r.use(Parts{Params: tree.Params})
+	return r
+}
+
+// discard is a log that nobody reads.
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
 // use makes a table with these parts and the rig's fakes.
 func (r *rig) use(p Parts) {
 	p.Chain, p.Pool, p.Miner = r.chain, r.pool, r.miner
-	r.table = newTable(&Server{opts: Options{Version: "0.1.0", Now: func() time.Time { return r.now }}}, p)
+	r.table = newTable(&Server{opts: Options{Version: "0.1.0", Now: func() time.Time { return r.now }, Log: discard()}}, p)
 }
 
 // call calls a method with parameters in JSON.

@@ -68,7 +68,7 @@ func (s *Server) answer(ctx context.Context, o origin, body []byte) (status int,
 	v, err := parseValue(body)
 	switch {
 	case err != nil:
-		return s.refuse(request{id: &Value{Kind: Null}}, errorf(CodeParse, "%s", errParse.Error()))
+		return s.refuse(request{id: &Value{Kind: Null}}, errorf(CodeParse, "Parse error"))
 	case v.Kind == Array:
 		return s.answerBatch(ctx, o, v.List)
 	case v.Kind != Object:

@@ -17,7 +17,7 @@ const (
 )
 
 // errParse is returned for bytes that are no JSON, or more of it than the limits allow.
-var errParse = errors.New("Parse error")
+var errParse = errors.New("not JSON")
 
 // Kind is the kind of a JSON value, with the name that Core's type errors use.
 type Kind string
@@ -41,13 +41,16 @@ type Value struct {
 }
 
 // parseValue reads one JSON value that fills raw. It returns errParse for everything else.
-func parseValue(raw []byte) (Value, error) {
+func parseValue(raw []byte) (Value, error) { return parseAtMost(raw, maxValues) }
+
+// parseAtMost is parseValue for so many values, those inside of others included.
+func parseAtMost(raw []byte, values int) (Value, error) {
 	if !utf8.Valid(raw) || !json.Valid(raw) {
 		return Value{}, errParse
 	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
-	p := parser{dec: dec, left: maxValues}
+	p := parser{dec: dec, left: values}
 	v, err := p.value(maxDepth)
 	if err != nil {
 		return Value{}, errParse
