@@ -36,17 +36,21 @@ func (c *Chain) activate(ctx context.Context) error {
 // move undoes and connects blocks on a view and commits it wherever it has more work than the tip, and at the end. It returns nil early if a
 // block turned out invalid, with what was not committed dropped, or if there is a better way to go now.
 func (c *Chain) move(ctx context.Context, undo, connect []id) error {
-	v, at := newView(c.load), c.tip
+	v, at, moved := newView(c.load), c.tip, int32(0)
+	commit := func() error {
+		err := c.commit(v, at, moved)
+		v, moved = newView(c.load), 0
+		return err
+	}
 	for k, i := range undo {
 		if err := c.disconnect(ctx, v, i); err != nil {
 			return err
 		}
-		at = c.before(i)
+		at, moved = c.before(i), moved+1
 		if last := k == len(undo)-1 && len(connect) == 0; last || len(v.changes) > viewChanges {
-			if err := c.commit(v, at); err != nil {
+			if err := commit(); err != nil {
 				return err
 			}
-			v = newView(c.load)
 		}
 	}
 	if len(undo) > 0 && len(connect) > 0 {
@@ -57,14 +61,13 @@ func (c *Chain) move(ctx context.Context, undo, connect []id) error {
 		if err != nil {
 			return c.refuse(i, err)
 		}
-		at = next
+		at, moved = next, moved+1
 		if k < len(connect)-1 && at.Work.Cmp(c.tip.Work) <= 0 && len(v.changes) <= viewChanges {
 			continue
 		}
-		if err := c.commit(v, at); err != nil {
+		if err := commit(); err != nil {
 			return err
 		}
-		v = newView(c.load)
 		if c.bestChanged(connect) {
 			return nil
 		}
@@ -265,8 +268,8 @@ func (c *Chain) spentBy(n *node) ([]consensus.Entry, error) {
 	return spent, damaged(err)
 }
 
-// commit makes at, where v leads, the tip, and flushes if it is time to.
-func (c *Chain) commit(v *view, at consensus.State) error {
+// commit makes at, where v leads over the given number of blocks, the tip, and flushes if it is time to.
+func (c *Chain) commit(v *view, at consensus.State, blocks int32) error {
 	c.mu.Lock()
 	i, _ := c.tree.find(at.Hash)
 	c.coins.apply(v.changes)
@@ -275,7 +278,7 @@ func (c *Chain) commit(v *view, at consensus.State) error {
 	c.count += v.coins
 	c.commits++
 	c.mu.Unlock()
-	c.since++
+	c.since += blocks
 	c.tips.ring()
 	if c.InitialDownload() {
 		c.o.Log.Debug("new tip", "height", at.Height, "hash", at.Hash)

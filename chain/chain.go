@@ -92,7 +92,7 @@ type Chain struct {
 
 	writer chan struct{} // has room for one: who is in it moves the tip or flushes, and owns these
 	disk   place         // what is on the disk
-	since  int32         // blocks committed since the last flush
+	since  int32         // blocks connected or undone since the last flush
 	last   time.Time     // of the last flush
 	broken error         // why nothing may be written any more: memory and disk may not agree
 

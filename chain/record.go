@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
@@ -167,7 +168,7 @@ func (t *tree) restore(s *savedNode) error {
 
 // restored ends the restoring: it links what is here and finds what is best.
 func (t *tree) restored() {
-	t.unsaved = nil
+	t.unsaved = slices.DeleteFunc(t.unsaved, func(i id) bool { return !t.at(i).has(unsaved) })
 	for i := id(0); i < t.len; i++ {
 		if t.at(i).here() {
 			t.link(i)

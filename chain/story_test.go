@@ -215,6 +215,13 @@ func (m *memStore) snapshot() map[string]string {
 	return m.records
 }
 
+// made returns how many updates there were.
+func (m *memStore) made() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.updates
+}
+
 func (m *memStore) View(fn func(store.Reader) error) error { return fn(memView(m.snapshot())) }
 
 func (m *memStore) Get(key []byte) ([]byte, error) { return memView(m.snapshot()).Get(key) }

@@ -1,0 +1,189 @@
+package chain
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"groat/consensus"
+	"groat/internal/blockfile"
+	"groat/internal/chaintest"
+	"groat/internal/store"
+	"groat/internal/verify"
+)
+
+// openBadger opens a chain of the first blocks of Bitcoin, or another network's, over a real store in dir.
+func openBadger(t testing.TB, p *consensus.Params, dir string, flushEvery int32) (*Chain, func()) {
+	t.Helper()
+	db, err := store.Open(store.Options{Dir: filepath.Join(dir, "store")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Open(context.Background(), Options{
+		Params: p, Dir: filepath.Join(dir, "blocks"), Store: db.Prefix("chain"), Scripts: verify.New(2, 1000), FlushEvery: flushEvery,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// bitcoinFile opens the 14,131 blocks that btcd ships for its own tests.
+func bitcoinFile(t testing.TB) (*os.File, int64) {
+	t.Helper()
+	cache, err := exec.Command("go", "env", "GOMODCACHE").Output()
+	if err != nil {
+		t.Fatalf("find the module cache: %v", err)
+	}
+	name := filepath.Join(strings.TrimSpace(string(cache)), "github.com/btcsuite/btcd@v0.26.2/blockchain/testdata/blk_0_to_14131.dat")
+	file, err := os.Open(name)
+	if err != nil {
+		t.Skipf("btcd is not in the module cache: %v", err)
+	}
+	t.Cleanup(func() { _ = file.Close() })
+	info, err := file.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file, info.Size()
+}
+
+const (
+	bitcoinTip  = "00000000b3e750f37fdb42e1018799a9f44b546d393b130b369590a072430a1c" // at 14,131
+	bitcoinHash = "74c5a654587d4eaac9248b73889453e0b2fbc918bbc7bb8d8e6301d4d8c98db3" // worked out by an independent script from the same file
+)
+
+func TestBitcoinsFirstBlocks(t *testing.T) {
+	file, size := bitcoinFile(t)
+	c, done := openBadger(t, consensus.Bitcoin(), t.TempDir(), 0)
+	defer done()
+	begin := time.Now()
+	p, err := Import(context.Background(), c, blockfile.NewReader(c.Params(), file, size), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d blocks in %v", p.Blocks, time.Since(begin))
+	if p.Blocks != 14131 || p.Known != 1 || p.Orphans != 0 {
+		t.Errorf("imported: %+v", p)
+	}
+	set, err := c.UTXOSet(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if set.Tip.Hash.String() != bitcoinTip || set.Tip.Height != 14131 {
+		t.Errorf("the tip is %v at %d", set.Tip.Hash, set.Tip.Height)
+	}
+	if set.Coins != 13416 || set.Total != 706_550_0000_0000 {
+		t.Errorf("%d coins, %v", set.Coins, set.Total)
+	}
+	if set.Hash.String() != bitcoinHash {
+		t.Errorf("hash_serialized_3 is %v", set.Hash)
+	}
+	if got := c.tree.state(c.tree.tip()); got != c.Tip() {
+		t.Errorf("the tip's state is rebuilt as %+v, was %+v", got, c.Tip())
+	}
+}
+
+// A flush of more coins than one transaction of Badger holds.
+func TestManyCoinsInOneFlush(t *testing.T) {
+	dir := t.TempDir()
+	g := chaintest.New(t, consensus.Regtest())
+	wide := func(tx *wire.MsgTx) {
+		tx.TxOut[0].Value -= 30_000
+		for range 30_000 {
+			tx.AddTxOut(wire.NewTxOut(1, []byte{0x51}))
+		}
+	}
+	n := g.Block("genesis", "wide", chaintest.Coinbase(wide))
+	c, done := openBadger(t, g.Params, dir, 0)
+	if _, err := c.AddBlock(context.Background(), n.Block); err != nil {
+		t.Fatal(err)
+	}
+	done()
+	c, done = openBadger(t, g.Params, dir, 0)
+	defer done()
+	set, err := c.UTXOSet(context.Background())
+	if err != nil || set.Coins != 30_001 || set.Tip.Hash != n.State.Hash {
+		t.Fatalf("%+v, %v", set, err)
+	}
+}
+
+const killedDir = "GROAT_TEST_KILLED_DIR" // set for the child process that is to be killed
+
+// TestKilledProcess kills a real process over a real store while it imports, again and again.
+func TestKilledProcess(t *testing.T) {
+	if dir := os.Getenv(killedDir); dir != "" {
+		importUntilKilled(t, dir)
+		return
+	}
+	bitcoinFile(t) // or skip
+	dir := t.TempDir()
+	kills := 0
+	for !killChild(t, dir, time.Duration(40+kills%7*20)*time.Millisecond) && kills < 100 {
+		kills++
+	}
+	t.Logf("%d kills", kills)
+	c, done := openBadger(t, consensus.Bitcoin(), dir, 0)
+	defer done()
+	file, size := bitcoinFile(t)
+	if _, err := Import(context.Background(), c, blockfile.NewReader(c.Params(), file, size), nil); err != nil {
+		t.Fatal(err)
+	}
+	set, err := c.UTXOSet(context.Background())
+	if err != nil || set.Tip.Hash.String() != bitcoinTip || set.Hash.String() != bitcoinHash {
+		t.Fatalf("%+v, %v", set, err)
+	}
+}
+
+func importUntilKilled(t *testing.T, dir string) {
+	c, done := openBadger(t, consensus.Bitcoin(), dir, 200)
+	defer done()
+	if _, err := os.Stdout.WriteString("open " + strconv.Itoa(int(c.Tip().Height)) + "\n"); err != nil {
+		t.Fatal(err)
+	}
+	file, size := bitcoinFile(t)
+	if _, err := Import(context.Background(), c, blockfile.NewReader(c.Params(), file, size), nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// killChild starts the import in a process of its own, kills it some time after it is open and returns true if it was done before.
+func killChild(t *testing.T, dir string, after time.Duration) bool {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	child := exec.Command(exe, "-test.run=^TestKilledProcess$")
+	child.Env = append(os.Environ(), killedDir+"="+dir)
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 100)
+	n, err := out.Read(buf)
+	if err != nil || !strings.HasPrefix(string(buf[:n]), "open ") {
+		_ = child.Process.Kill()
+		t.Fatalf("the child did not open: %q, %v", buf[:n], err)
+	}
+	timer := time.AfterFunc(after, func() { _ = child.Process.Kill() })
+	defer timer.Stop()
+	return child.Wait() == nil
+}
