@@ -112,7 +112,7 @@ func TestImportOfBadFiles(t *testing.T) {
 	_, _ = random.Read(noise) // it never fails
 	otherNetwork := bytes.ReplaceAll(good, good[:4], []byte{0xf9, 0xbe, 0xb4, 0xd9})
 	damaged := bytes.Clone(good)
-	damaged[len(good)-20] ^= 1 // in the coinbase of the last block
+	damaged[len(good)-60] ^= 1 // in an output of the last block
 
 	tests := []struct {
 		name   string

@@ -53,10 +53,10 @@ func soak(t *testing.T, few int) int {
 	return n
 }
 
-// within returns a context for something that should long be done by then.
+// within returns a context for something that should long be done by then, also while the test is cleaned up.
 func within(t *testing.T, d time.Duration) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), d)
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -38,6 +38,7 @@ a TOML file (rpc-listen = "…"); the first of these that is present counts.`,
 	root.AddCommand(
 		newNodeCommand(a),
 		newRPCCommand(a),
+		newWalletCommand(a),
 		newChainCommand(a),
 		newPeerCommand(a),
 		newTestnetCommand(a),
