@@ -3,6 +3,7 @@ package wallet
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
@@ -100,12 +101,15 @@ func (c *fakeChain) Watch() (<-chan struct{}, func()) { return make(chan struct{
 
 // fakePool takes every transaction, unless it was told to refuse.
 type fakePool struct {
+	mu       sync.Mutex // guards all below while wallets run side by side
 	txs      map[chainhash.Hash]*consensus.Tx
 	arrivals []*consensus.Tx
 	refuse   error
 }
 
 func (p *fakePool) Add(_ context.Context, tx *consensus.Tx) (ledger.PoolEntry, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.refuse != nil {
 		return ledger.PoolEntry{}, p.refuse
 	}
@@ -115,6 +119,8 @@ func (p *fakePool) Add(_ context.Context, tx *consensus.Tx) (ledger.PoolEntry, e
 }
 
 func (p *fakePool) Entry(id chainhash.Hash) (ledger.PoolEntry, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	tx, ok := p.txs[id]
 	return ledger.PoolEntry{Tx: tx, AncestorCount: 1, DescendantCount: 1}, ok
 }
@@ -124,6 +130,8 @@ func (p *fakePool) Info() ledger.PoolInfo {
 }
 
 func (p *fakePool) Since(seq uint64, most int) ([]*consensus.Tx, uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	txs := p.arrivals[seq:]
 	if len(txs) > most {
 		txs = txs[:most]

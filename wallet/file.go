@@ -69,8 +69,11 @@ func newID() (string, error) {
 	return hex.EncodeToString(id), nil
 }
 
-// encodeKeys returns the bytes of a .wallet file.
-func encodeKeys(f keyFile) ([]byte, error) { return encodeFile(keyMagic, f) }
+// encodeKeys returns the bytes of a .wallet file, for people to read too.
+func encodeKeys(f keyFile) ([]byte, error) {
+	body, err := json.MarshalIndent(f, "", " ")
+	return withHead(keyMagic, body), err
+}
 
 // decodeKeys reads a .wallet file of the network p. Errors are ErrWalletDamaged, or say that it is not for this program or network.
 func decodeKeys(p *consensus.Params, raw []byte) (keyFile, *account, error) {
@@ -98,21 +101,12 @@ func decodeKeys(p *consensus.Params, raw []byte) (keyFile, *account, error) {
 	return f, acct, nil
 }
 
-// encodeFile returns content as JSON below the line that heads every file of ours.
-func encodeFile(magic string, content any) ([]byte, error) {
-	body, err := json.MarshalIndent(content, "", " ")
-	if err != nil {
-		return nil, err
-	}
-	return withHead(magic, append(body, '\n')), nil
-}
-
 // withHead puts the line that heads a file of ours before its body.
 func withHead(magic string, body []byte) []byte {
 	return append(fmt.Appendf(nil, "%s %d %x\n", magic, fileVersion, sha256.Sum256(body)), body...)
 }
 
-// decodeFile reads what encodeFile wrote. Everything else is an ErrWalletDamaged, but for a newer version.
+// decodeFile reads a head and the JSON below it. Everything else is an ErrWalletDamaged, but for a newer version.
 func decodeFile(magic string, raw []byte, content any) error {
 	head, body, ok := bytes.Cut(raw, []byte("\n"))
 	fields := bytes.Split(head, []byte(" "))

@@ -99,7 +99,7 @@ func TestLostStateIsFoundAgain(t *testing.T) {
 		func(path string) error { return os.Truncate(path, 40) },
 		func(path string) error { return os.WriteFile(path, nil, fileMode) },
 		func(path string) error {
-			raw, err := encodeFile(stateMagic, stateFile{ID: "another"})
+			raw, err := stateFile{ID: "another"}.encode()
 			if err != nil {
 				return err
 			}

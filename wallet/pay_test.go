@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -196,6 +197,44 @@ func TestAnnouncedUntilConfirmedOrAbandoned(t *testing.T) {
 	}
 	if err := w.Abandon(ctx, chainhash.Hash{1}); !errors.Is(err, ledger.ErrUnknownTx) {
 		t.Fatal(err)
+	}
+}
+
+// Payments that are made at the same time take different coins, and questions do not disturb them.
+func TestPaymentsSideBySide(t *testing.T) {
+	s := newStory(t)
+	w := s.wallet("w")
+	const payers, each = 8, 5
+	for i := range payers * each {
+		s.chain.mine([]byte{txscript.OP_TRUE}, foreign(s.address(w), 1, byte(i)))
+	}
+	to := forms(t)["P2TR"]
+	var group sync.WaitGroup
+	for range payers {
+		group.Go(func() {
+			for range each {
+				_, err := w.Send(context.Background(), ledger.WalletOrder{Payments: []ledger.WalletPayment{{PkScript: to, Amount: 60_000_000}}})
+				if err != nil {
+					t.Error(err)
+				}
+				if _, err := w.Balance(context.Background(), 0); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	spent := map[wire.OutPoint]bool{}
+	for _, tx := range s.chain.pool.arrivals {
+		for _, in := range tx.Msg.TxIn {
+			if spent[in.PreviousOutPoint] {
+				t.Fatalf("%v is spent twice", in.PreviousOutPoint)
+			}
+			spent[in.PreviousOutPoint] = true
+		}
+	}
+	if len(s.chain.pool.arrivals) != payers*each {
+		t.Errorf("%d payments", len(s.chain.pool.arrivals))
 	}
 }
 

@@ -1,8 +1,8 @@
 package wallet
 
 import (
-	"bytes"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -50,7 +50,13 @@ func encodeState(id string, b *book) ([]byte, error) {
 		}
 		f.Txs = append(f.Txs, t)
 	}
-	return encodeFile(stateMagic, f)
+	return f.encode()
+}
+
+// encode returns the bytes of the file.
+func (f stateFile) encode() ([]byte, error) {
+	body, err := json.Marshal(f)
+	return withHead(stateMagic, body), err
 }
 
 // placeOf returns nil for the zero Ref.
@@ -104,7 +110,7 @@ func (t stateTx) record() (*record, error) {
 	if err != nil {
 		return nil, err
 	}
-	tx, err := consensus.ParseTx(bytes.Clone(raw))
+	tx, err := consensus.ParseTx(raw)
 	if err != nil {
 		return nil, err
 	}

@@ -164,7 +164,7 @@ func (ws *Wallets) newFile(n ledger.NewWallet, tip consensus.State) (keyFile, er
 
 // write makes the two files of a new wallet. The keys come last: a wallet exists when they do.
 func (ws *Wallets) write(name string, f keyFile) error {
-	state, err := encodeFile(stateMagic, stateFile{ID: f.ID, Place: f.Birth})
+	state, err := stateFile{ID: f.ID, Place: f.Birth}.encode()
 	if err != nil {
 		return err
 	}
