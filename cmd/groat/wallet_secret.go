@@ -133,6 +133,6 @@ func (a *app) ask(ctx context.Context, prompt string) (string, error) {
 	case l := <-lines:
 		return string(l.text), l.err
 	case <-ctx.Done():
-		return "", errors.Join(ctx.Err(), term.Restore(fd, before))
+		return "", errors.Join(errors.New("stopped; nothing was done"), term.Restore(fd, before))
 	}
 }

@@ -151,7 +151,7 @@ func TestWhichWalletIsMeant(t *testing.T) {
 func TestWalletSend(t *testing.T) {
 	answers := map[string]string{
 		"listwallets": `["w"]`, "getwalletinfo": `{"scanning":false}`, "sendtoaddress": `"00ff"`,
-		"gettransaction": `{"txid":"00ff","amount":-0.25000000,"fee":-0.00000141}`, "walletpassphrase": `null`, "walletlock": `null`,
+		"gettransaction": `{"txid":"00ff","amount":0,"fee":-0.00000141,"details":[{"category":"send","amount":-0.25000000},{"category":"receive","amount":0.25000000}]}`, "walletpassphrase": `null`, "walletlock": `null`,
 	}
 	n := newFakeNode(t, answers)
 	code, out, stderr := n.wallet(t, "", "send", "addr", "0.25", "--fee-rate", "5", "--subtract-fee")

@@ -152,11 +152,19 @@ func (w *wallet) send(cmd *cobra.Command, address, amount string) error {
 	if err = errors.Join(err, lock()); err != nil {
 		return err
 	}
-	answer := sentJSON{TxID: id}
-	if err := w.call(ctx, &answer, "gettransaction", id); err != nil {
+	var tx struct {
+		Fee     coinAmount     `json:"fee"`
+		Details []historyEntry `json:"details"`
+	}
+	if err := w.call(ctx, &tx, "gettransaction", id); err != nil {
 		return fmt.Errorf("%s was sent, but the node does not tell more of it: %w", id, err)
 	}
-	answer.Amount, answer.Fee = unsigned(answer.Amount), unsigned(answer.Fee)
+	answer := sentJSON{TxID: id, Amount: coinAmount(amount), Fee: unsigned(tx.Fee)}
+	for _, part := range tx.Details { // the fee may have been taken out of it
+		if part.Category == "send" {
+			answer.Amount = unsigned(part.Amount)
+		}
+	}
 	return w.print(w.json, answer, func() error {
 		_, err := fmt.Fprintf(w.out, "sent %s for a fee of %s\n%s\n", answer.Amount, answer.Fee, id)
 		return err
