@@ -63,32 +63,41 @@ func (a *api) createRawTransaction(_ context.Context, c *Call) (any, error) {
 	return hex.EncodeToString(consensus.NewTx(msg).Raw()), nil
 }
 
-// newInput makes an input of its txid, vout and perhaps sequence.
-func newInput(v Value, replaceable, locked bool) (*wire.TxIn, error) {
+// parseOutPoint reads the txid and vout of an object.
+func parseOutPoint(v Value) (wire.OutPoint, error) {
 	if v.Kind != Object {
-		return nil, wrongType(v, Object)
+		return wire.OutPoint{}, wrongType(v, Object)
 	}
 	id, _ := v.Get("txid")
 	text, err := id.AsString()
 	if err != nil {
-		return nil, err
+		return wire.OutPoint{}, err
 	}
 	hash, err := parseHash(text, "txid")
 	if err != nil {
-		return nil, err
+		return wire.OutPoint{}, err
 	}
 	vout, _ := v.Get("vout")
 	if vout.Kind != Number {
-		return nil, errorf(CodeInvalidParameter, "Invalid parameter, missing vout key")
+		return wire.OutPoint{}, errorf(CodeInvalidParameter, "Invalid parameter, missing vout key")
 	}
 	n, err := vout.AsInt(32)
 	if err != nil {
-		return nil, err
+		return wire.OutPoint{}, err
 	}
 	if n < 0 {
-		return nil, errorf(CodeInvalidParameter, "Invalid parameter, vout cannot be negative")
+		return wire.OutPoint{}, errorf(CodeInvalidParameter, "Invalid parameter, vout cannot be negative")
 	}
-	in := wire.NewTxIn(&wire.OutPoint{Hash: hash, Index: uint32(n)}, nil, nil)
+	return wire.OutPoint{Hash: hash, Index: uint32(n)}, nil
+}
+
+// newInput makes an input of its txid, vout and perhaps sequence.
+func newInput(v Value, replaceable, locked bool) (*wire.TxIn, error) {
+	op, err := parseOutPoint(v)
+	if err != nil {
+		return nil, err
+	}
+	in := wire.NewTxIn(&op, nil, nil)
 	switch {
 	case replaceable:
 		in.Sequence = maxReplaceable

@@ -90,6 +90,14 @@ func poolError(err error) error {
 	return err
 }
 
+// toldError marks an error as the caller's affair: it is told and not logged.
+func toldError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return errorf(CodeMisc, "%s", err.Error())
+}
+
 // dataError says why a block's data cannot be had, in Core's words.
 func dataError(err error) error {
 	switch {

@@ -1,6 +1,8 @@
 package rpc
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -54,6 +56,20 @@ func TestHelpList(t *testing.T) {
 	}
 	if got := r.table.help("generatetoaddress"); !strings.HasPrefix(got, `generatetoaddress nblocks "address" ( maxtries )`) {
 		t.Errorf("hidden methods have no help: %s", got)
+	}
+}
+
+func TestEveryMethodIsDocumented(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "docs", "rpc.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "## Methods")
+	list, _, _ := strings.Cut(rest, "## Differences")
+	for name := range newRig(t).table {
+		if !strings.Contains(list, "`"+name+"`") {
+			t.Errorf("docs/rpc.md does not name %s", name)
+		}
 	}
 }
 

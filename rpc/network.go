@@ -225,12 +225,12 @@ func (a *api) addNode(ctx context.Context, c *Call) (any, error) {
 	added := slices.ContainsFunc(a.Network.AddedNodes(), func(n ledger.AddedNode) bool { return n.Addr == node })
 	switch command {
 	case "onetry":
-		return nil, a.Network.AddNode(ctx, node, true)
+		return nil, toldError(a.Network.AddNode(ctx, node, true))
 	case "add":
 		if added {
 			return nil, errorf(CodeNodeAdded, "Error: Node already added")
 		}
-		return nil, a.Network.AddNode(ctx, node, false)
+		return nil, toldError(a.Network.AddNode(ctx, node, false))
 	case "remove":
 		if !added {
 			return nil, errorf(CodeNodeNotAdded, "Error: Node could not be removed. It has not been added previously.")

@@ -40,6 +40,14 @@ func (a *api) poolMethods() []Method {
 			Run:  a.relatives(func(e ledger.PoolEntry) []chainhash.Hash { return e.SpentBy }),
 			Help: "If txid is in the mempool, returns all in-mempool descendants.", Result: "[\"hex\", ...] or {\"transactionid\": {...}, ...}",
 		},
+		{
+			Name: "gettxspendingprevout", Category: "blockchain", Run: a.getTxSpendingPrevout,
+			Args: []Arg{{
+				Name: "outputs", Type: ArgArray, Required: true, Sample: `[{"txid":"hex","vout":n},...]`,
+				Help: "The transaction outputs that we want to check, and within each, the txid (string) vout (numeric).",
+			}},
+			Help: "Scans the mempool to find transactions spending any of the given outputs", Result: "[{txid, vout, spendingtxid}, ...]",
+		},
 	}
 }
 
@@ -207,4 +215,28 @@ func (a *api) relatives(next func(ledger.PoolEntry) []chainhash.Hash) func(conte
 		}
 		return a.listEntries(a.walk(e, next), c.BoolOr(1, false)), nil
 	}
+}
+
+func (a *api) getTxSpendingPrevout(_ context.Context, c *Call) (any, error) {
+	type spentJSON struct {
+		TxID  string `json:"txid"`
+		Vout  uint32 `json:"vout"`
+		Spent string `json:"spendingtxid,omitempty"`
+	}
+	outputs := c.Value(0).List
+	if len(outputs) == 0 {
+		return nil, errorf(CodeInvalidParameter, "Invalid parameter, outputs are missing")
+	}
+	list := make([]spentJSON, len(outputs))
+	for i, v := range outputs {
+		op, err := parseOutPoint(v)
+		if err != nil {
+			return nil, err
+		}
+		list[i] = spentJSON{TxID: op.Hash.String(), Vout: op.Index}
+		if id, spent := a.Pool.Spender(op); spent {
+			list[i].Spent = id.String()
+		}
+	}
+	return list, nil
 }

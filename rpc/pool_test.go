@@ -61,6 +61,10 @@ func TestPool(t *testing.T) {
 	r.refuses("getmempoolancestors", `["`+unknownHash+`"]`, -5, "Transaction not in mempool")
 	r.wants("getmempoolinfo", `[]`, `{"loaded":true,"size":3,"bytes":200,"usage":900,"total_fee":0.00001500,"maxmempool":300000000,"mempoolminfee":0.00001000,`+
 		`"minrelaytxfee":0.00001000,"incrementalrelayfee":0.00001000,"unbroadcastcount":0,"fullrbf":true}`)
+	r.wants("gettxspendingprevout", fmt.Sprintf(`[[{"txid":%q,"vout":0},{"txid":%q,"vout":1}]]`, a, a),
+		fmt.Sprintf(`[{"txid":%q,"vout":0,"spendingtxid":%q},{"txid":%q,"vout":1}]`, a, b, a))
+	r.refuses("gettxspendingprevout", `[[]]`, -8, "Invalid parameter, outputs are missing")
+	r.refuses("gettxspendingprevout", `[[5]]`, -3, "JSON value of type number is not of expected type object")
 	r.wants("getrawtransaction", fmt.Sprintf("[%q]", b), `"`+hex.EncodeToString(tx.Raw())+`"`)
 	r.has("getrawtransaction", fmt.Sprintf("[%q,true]", b), map[string]any{"txid": b, "vsize": tx.VSize(), "hex": hex.EncodeToString(tx.Raw())})
 }
