@@ -45,9 +45,10 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer func() { err = o.closed(err, n.dir.close()) }()
-	if err := removeReady(o.readyFile()); err != nil { // a killed node leaves its own
+	if err := removeReady(o.readyFiles()); err != nil { // a killed node leaves its own
 		return err
 	}
+	defer func() { err = o.closed(err, removeReady(o.readyFiles())) }() // last: 'groat node stop' waits for it
 	if n.server, err = listenRPC(o, n.dir, n.clock, stop); err != nil {
 		return err
 	}
@@ -57,7 +58,6 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err := n.open(ctx); err != nil {
 		return ignoreCancel(ctx, err)
 	}
-	defer func() { err = o.closed(err, removeReady(o.readyFile())) }()
 	defer func() { err = o.closed(err, n.close()) }()
 	if err := n.ready(); err != nil {
 		return err
@@ -167,7 +167,7 @@ func (n *node) ready() error {
 	n.server.Ready(parts)
 	tip := n.ledger.chain.Tip()
 	n.Log.Info("ready", "network", n.Params.Name, "height", tip.Height, "hash", tip.Hash, "rpc", r.RPC, "peer", r.PeerID, "listen", r.Listen)
-	return r.write(n.readyFile())
+	return r.write(n.readyFiles())
 }
 
 // close closes what is open, what was opened last first.

@@ -20,7 +20,7 @@ type Options struct {
 	RPCListen   string // host:port; port 0 takes a free one
 	RPCUser     string // together with RPCPassword: a login beside the cookie
 	RPCPassword string
-	ReadyFile   string // written when the node is ready; "" for ready.json in the network's directory
+	ReadyFile   string // written when the node is ready, as ready.json in the network's directory is; "" for that one only
 
 	P2PListen    []string // multiaddrs; none for the defaults of the network
 	Peers        []string // multiaddrs to dial and keep
@@ -85,10 +85,11 @@ const (
 // dir returns the directory of the network.
 func (o Options) dir() string { return filepath.Join(o.DataDir, o.Params.Name) }
 
-// readyFile returns where the ready file goes.
-func (o Options) readyFile() string {
+// readyFiles returns where the ready file goes: always into the directory of the network, where the commands look for it.
+func (o Options) readyFiles() []string {
+	files := []string{filepath.Join(o.dir(), "ready.json")}
 	if o.ReadyFile != "" {
-		return o.ReadyFile
+		files = append(files, o.ReadyFile)
 	}
-	return filepath.Join(o.dir(), "ready.json")
+	return files
 }

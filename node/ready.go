@@ -18,18 +18,22 @@ type Ready struct {
 	Version string   `json:"version"`
 }
 
-// write puts the ready file in place, whole.
-func (r Ready) write(path string) error {
-	if err := writeJSON(path, r); err != nil {
-		return fmt.Errorf("ready file: %w", err)
+// write puts the ready files in place, each whole.
+func (r Ready) write(paths []string) error {
+	for _, path := range paths {
+		if err := writeJSON(path, r); err != nil {
+			return fmt.Errorf("ready file: %w; choose another place with --ready-file", err)
+		}
 	}
 	return nil
 }
 
-// removeReady removes the ready file of a node that is no longer ready.
-func removeReady(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove ready file %s: %w", path, bare(err))
+// removeReady removes the ready files of a node that is no longer ready.
+func removeReady(paths []string) error {
+	for _, path := range paths {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove ready file %s: %w", path, bare(err))
+		}
 	}
 	return nil
 }

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"text/tabwriter"
 	"time"
 
@@ -95,20 +98,30 @@ func newNodeStopCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-// awaitGone waits until the node answers no more.
+// awaitGone waits until the node has removed its ready file, which is the last thing it does, or for one that was found without until it
+// answers no more.
 func (r *remote) awaitGone(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if exitCode(r.call(ctx, nil, "uptime")) == exitNoConnection {
+		if r.gone(ctx) {
 			return nil
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return withCode(exitTimeout, fmt.Errorf("the node was told to stop but still answers after %v; look at its log", r.timeout))
+			return withCode(exitTimeout, fmt.Errorf("the node was told to stop but is still there after %v; look at its log", r.timeout))
 		}
 	}
+}
+
+// gone reports whether a node that was told to stop has done so.
+func (r *remote) gone(ctx context.Context) bool {
+	if r.ready == "" {
+		return exitCode(r.call(ctx, nil, "uptime")) == exitNoConnection
+	}
+	_, err := os.Stat(r.ready)
+	return errors.Is(err, fs.ErrNotExist)
 }
