@@ -132,11 +132,11 @@ func TestKilledProcess(t *testing.T) {
 	}
 	bitcoinFile(t) // or skip
 	dir := t.TempDir()
-	kills := 0
-	for !killChild(t, dir, time.Duration(40+kills%7*20)*time.Millisecond) && kills < 100 {
-		kills++
+	for kill := range 8 {
+		if killChild(t, dir, time.Duration(20+kill*25)*time.Millisecond) {
+			break
+		}
 	}
-	t.Logf("%d kills", kills)
 	c, done := openBadger(t, consensus.Bitcoin(), dir, 0)
 	defer done()
 	file, size := bitcoinFile(t)

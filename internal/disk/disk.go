@@ -5,6 +5,7 @@ package disk
 import (
 	"errors"
 	"fmt"
+	"math"
 )
 
 // ErrFull is what every *FullError is, for errors.Is.
@@ -24,7 +25,7 @@ func (e *FullError) Error() string {
 	if e.Free < 0 {
 		return fmt.Sprintf("the disk of %s is full: %s", e.Path, advice)
 	}
-	return fmt.Sprintf("the disk of %s is nearly full, %s free where %s are needed: %s", e.Path, size(e.Free), size(e.Need), advice)
+	return fmt.Sprintf("the disk of %s is nearly full, %s free where %s are needed: %s", e.Path, size(e.Free), size(roundUp(e.Need)), advice)
 }
 
 // Is makes every FullError an ErrFull.
@@ -51,10 +52,8 @@ func Explain(path string, err error) error {
 	return err
 }
 
-func size(n int64) string {
-	const mib = 1 << 20
-	if n < mib {
-		return fmt.Sprintf("%d KiB", n>>10)
-	}
-	return fmt.Sprintf("%d MiB", n/mib)
-}
+const mib = 1 << 20
+
+func roundUp(n int64) int64 { return n + min(mib-1, math.MaxInt64-n) }
+
+func size(n int64) string { return fmt.Sprintf("%d MiB", n/mib) }
