@@ -37,6 +37,10 @@ func (n *Network) attend(ctx context.Context, r *remote) {
 	defer n.sync.leave(r)
 	defer n.txs.leave(r)
 	close(r.ready)
+	if r.outbound() { // the connection manager may close what came uninvited, not what we chose
+		n.host.ConnManager().Protect(r.id, "outbound")
+		defer n.host.ConnManager().Unprotect(r.id, "outbound")
+	}
 	n.log.Info("peer connected", "peer", r.id, "addr", r.addr, "kind", r.kind, "height", r.first)
 	defer n.log.Info("peer disconnected", "peer", r.id)
 	n.start(func() { n.refresh(ctx, r) })

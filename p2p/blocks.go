@@ -190,19 +190,26 @@ func checkBeforeRelay(parent consensus.State, b *consensus.Block) error {
 	return consensus.CheckBlockPlace(parent, b)
 }
 
-// rebuild puts the block together from the pool and what r sends; nil if that fails.
+// rebuild puts the block together from the pool and what r sends, or others that have the block; nil if that fails.
 func (f *blockFlow) rebuild(ctx context.Context, r *remote, c *compactBlock, hash chainhash.Hash) *consensus.Block {
 	b := c.fill(f.n.txs.candidates())
-	if len(b.missing) > 0 {
-		txs, err := f.n.fetchTxs(ctx, r, blockTxnRequest{Block: hash, Indexes: b.missing})
-		if err != nil {
-			f.n.log.Debug("fetch transactions of a block", "peer", r.id, "hash", hash, "missing", len(b.missing), "err", err)
-			f.n.blame(r, err)
-			return nil
-		}
-		b.add(txs)
+	if len(b.missing) == 0 {
+		return b.block()
 	}
-	return b.block()
+	ask := blockTxnRequest{Block: hash, Indexes: b.missing}
+	for try, other := range append([]*remote{r}, f.n.peers.holders(hash, r)...) {
+		if try == blockTxnTries || ctx.Err() != nil {
+			break
+		}
+		txs, err := f.n.fetchTxs(ctx, other, ask)
+		if err == nil {
+			b.add(txs)
+			return b.block()
+		}
+		f.n.log.Debug("fetch transactions of a block", "peer", other.id, "hash", hash, "missing", len(ask.Indexes), "err", err)
+		f.n.blame(other, err)
+	}
+	return nil
 }
 
 // deliver queues a block for the chain and lets it be served.

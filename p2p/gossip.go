@@ -146,8 +146,8 @@ func (n *Network) validateGossip(ctx context.Context, from peer.ID, m *pubsub.Me
 		return pubsub.ValidationAccept
 	}
 	r := n.peers.get(from)
-	if r == nil || !r.isReady() {
-		return pubsub.ValidationIgnore
+	if r == nil {
+		return pubsub.ValidationIgnore // it has gone
 	}
 	r.meter.countReceived(len(m.GetData()))
 	return n.blocks.announced(ctx, r, m.GetData(), byGossip)

@@ -26,7 +26,6 @@ const (
 	maxAskIDs         = 1000
 	maxTipBytes       = headerBytes + 4 + 32
 	maxParentsPerAsk  = 16
-	maxBlockTxnIndex  = maxBlockTxs
 	relayReaderBuffer = 4 << 10
 )
 
@@ -39,7 +38,8 @@ const (
 	minBytesPerSec   = 50 << 10
 	writeTimeout     = 20 * time.Second
 	headersTimeout   = 10 * time.Second
-	blockTxnTimeout  = 1500 * time.Millisecond
+	blockTxnTimeout  = 700 * time.Millisecond // then another peer is asked
+	blockTxnTries    = 3
 	relayIdle        = 150 * time.Second // silence on a relay stream; an honest peer sends its tip at least every relayKeepalive
 	relayKeepalive   = 60 * time.Second
 	statusEvery      = 30 * time.Second
@@ -112,7 +112,7 @@ const (
 	pushPeers        = 8 // peers that get a block of ours directly
 	recentBlocks     = 8
 	recentBlockBytes = 8 << 20
-	maxQueuedGossip  = 64
+	announceLag      = 6 // blocks behind the best header at which a tip is still announced
 	relayReopenFirst = 500 * time.Millisecond
 	relayReopenTries = 4
 )

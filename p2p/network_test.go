@@ -1,6 +1,7 @@
 package p2p
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -107,7 +108,7 @@ func TestLateJoinerSyncs(t *testing.T) {
 func chainOf(blocks []*consensus.Block) *fakeChain {
 	c := newFakeChain(consensus.Regtest())
 	for _, b := range blocks {
-		if _, err := c.AddBlock(nil, b); err != nil { //nolint:staticcheck // the fake does not wait
+		if _, err := c.AddBlock(context.Background(), b); err != nil {
 			panic(err)
 		}
 	}
@@ -220,10 +221,10 @@ func discovering(o *Options) { o.Discovery = true }
 func TestOutboundSlotsAreKept(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
 		boot := w.start(discovering)
-		for range 12 {
+		for range 10 {
 			w.start(discovering, func(o *Options) { o.Peers = []string{boot.addr()} })
 		}
-		time.Sleep(time.Minute)
+		time.Sleep(10 * time.Second)
 		for _, n := range w.nodes {
 			out := 0
 			for _, p := range n.Peers() {

@@ -141,7 +141,7 @@ func (o *outbox) announce(items []invItem, now time.Time) {
 		o.inv = append(o.inv, it)
 	}
 	if over := len(o.inv) - maxOutInv; over > 0 {
-		o.inv = append([]invItem(nil), o.inv[over:]...)
+		o.inv = o.inv[over:]
 	}
 	if len(o.inv) > 0 && o.flushAt.IsZero() {
 		o.flushAt = now.Add(o.pause())

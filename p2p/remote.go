@@ -122,6 +122,13 @@ func (r *remote) hasBlock(hash chainhash.Hash) bool {
 	return news
 }
 
+// holds reports whether the last block that the peer is known to have is hash.
+func (r *remote) holds(hash chainhash.Hash) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.heldTip == hash
+}
+
 // blame adds the points of o and says whether the peer has to go now.
 func (r *remote) blame(o offence) (drop bool) {
 	r.mu.Lock()

@@ -122,7 +122,7 @@ func (n *Network) answerBlocks(ctx context.Context, r *remote, s network.Stream)
 }
 
 func (n *Network) answerBlockTxn(ctx context.Context, r *remote, s network.Stream) error {
-	limit := 32 + 3*(maxBlockTxnIndex+1)
+	limit := 32 + 3*(maxBlockTxs+1)
 	payload, err := newFrameReader(s, &r.meter, 4<<10).next(limit, frameTimeout)
 	if err != nil {
 		return err

@@ -5,13 +5,14 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
 // table holds the connected peers. It counts peers, not connections: two that dial each other at once have two.
 type table struct {
-	maxInbound int // set once
+	maxInbound, maxOutbound int // set once
 
 	mu     sync.Mutex
 	peers  map[peer.ID]*remote
@@ -22,7 +23,8 @@ type table struct {
 }
 
 func newTable(maxPeers int) *table {
-	return &table{maxInbound: max(maxPeers-maxOutbound, 0), peers: map[peer.ID]*remote{}, manual: map[peer.ID]bool{}}
+	out := min(maxOutbound, (maxPeers+1)/2)
+	return &table{maxInbound: maxPeers - out, maxOutbound: out, peers: map[peer.ID]*remote{}, manual: map[peer.ID]bool{}}
 }
 
 // add takes a new connection's peer into the table. added is false if it is there already; refused is true if there is no slot.
@@ -41,7 +43,7 @@ func (t *table) add(c network.Conn) (r *remote, added, refused bool) {
 	case c.Stat().Direction == network.DirInbound:
 	case t.manual[id]:
 		k = manualPeer
-	case out >= maxOutbound:
+	case out >= t.maxOutbound:
 		k = passingPeer
 	default:
 		k = outboundPeer
@@ -128,12 +130,17 @@ func (t *table) ready() []*remote {
 	return slices.DeleteFunc(t.all(), func(r *remote) bool { return !r.isReady() })
 }
 
+// holders returns ready peers that are known to have a block, without the one that not names.
+func (t *table) holders(hash chainhash.Hash, not *remote) []*remote {
+	return slices.DeleteFunc(t.ready(), func(r *remote) bool { return r == not || !r.holds(hash) })
+}
+
 // outboundFree returns how many more peers we may dial.
 func (t *table) outboundFree() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	_, out := t.count()
-	return maxOutbound - out
+	return t.maxOutbound - out
 }
 
 // markManual says that id is being dialled because an operator said so, until the returned function is called.

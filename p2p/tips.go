@@ -11,7 +11,7 @@ import (
 	"groat/consensus"
 )
 
-// follow announces every new tip until ctx ends, unless more is on its way.
+// follow announces every new tip until ctx ends, but not each step of a long way to it.
 func (f *blockFlow) follow(ctx context.Context) error {
 	wake, stop := f.n.chain.Watch()
 	defer stop()
@@ -19,9 +19,10 @@ func (f *blockFlow) follow(ctx context.Context) error {
 	for {
 		if tip := f.n.chain.Tip(); tip.Hash != last {
 			last = tip.Hash
-			f.n.txs.newTip(ctx, tip.Hash)
 			f.n.sync.look()
-			if f.n.chain.BestHeader().Work.Cmp(tip.Work) <= 0 {
+			behind := f.n.chain.BestHeader().Height - tip.Height
+			if behind <= announceLag || !f.isForeign(tip.Hash) { // a chain of headers without blocks must not silence a miner
+				f.n.txs.newTip(ctx, tip.Hash)
 				f.announce(ctx, tip)
 			}
 		}

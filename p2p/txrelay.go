@@ -85,7 +85,7 @@ func (t *txRelay) entered(ctx context.Context, txs []*consensus.Tx) {
 	}
 	t.arrivals = append(t.arrivals, items...)
 	if over := len(t.arrivals) - greetInv; over > 0 {
-		t.arrivals = append([]invItem(nil), t.arrivals[over:]...)
+		t.arrivals = t.arrivals[over:]
 	}
 	t.mu.Unlock()
 	if !t.n.chain.InitialDownload() {
