@@ -27,6 +27,10 @@ func newNodeStatusCommand(a *app) *cobra.Command {
 
 // nodeStatus prints what an operator asks first.
 func (a *app) nodeStatus(cmd *cobra.Command) error {
+	params, err := a.params()
+	if err != nil {
+		return err
+	}
 	r, err := a.dial(cmd)
 	if err != nil {
 		return err
@@ -61,6 +65,8 @@ func (a *app) nodeStatus(cmd *cobra.Command) error {
 	switch {
 	case chain.Blocks < chain.Headers:
 		state = fmt.Sprintf("catching up, %.1f %%", chain.Progress*100)
+	case !params.Network:
+		state = "from files; this network opens no connections"
 	case net.Connections == 0:
 		state = "alone; name a peer with 'groat peer add MULTIADDR'"
 	case chain.Initial:
