@@ -27,9 +27,11 @@ lint:
 unit:
 	CGO_ENABLED=1 $(GO) test -race -timeout 8m $(UNIT)
 
-# Whole networks of real processes. They share the machine with nothing else, since they watch the clock.
+# Whole networks of real processes. They share the machine with nothing else, since they watch the clock. The second run watches
+# the nodes themselves with the race detector; one that finds something ends a node with an error.
 e2e:
 	$(GO) test -count=1 -timeout 8m ./e2e
+	CGO_ENABLED=1 GROAT_BUILD=-race $(GO) test -count=1 -timeout 8m -run 'Demo|Five|Down|Split' ./e2e
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...

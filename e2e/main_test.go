@@ -17,7 +17,7 @@ import (
 	"groat/testnet"
 )
 
-// binary is the program under test, built by TestMain.
+// binary is the program under test, built by TestMain with the flags that GROAT_BUILD gives, such as -race.
 var binary string
 
 func TestMain(m *testing.M) {
@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		binary = filepath.Join(dir, "groat")
-		build := exec.Command("go", "build", "-o", binary, "groat/cmd/groat")
+		build := exec.Command("go", append(append([]string{"build"}, strings.Fields(os.Getenv("GROAT_BUILD"))...), "-o", binary, "groat/cmd/groat")...)
 		build.Stdout, build.Stderr = os.Stderr, os.Stderr
 		if err := build.Run(); err != nil {
 			fmt.Fprintln(os.Stderr, "build groat:", err)
