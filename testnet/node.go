@@ -119,7 +119,7 @@ func (n *Node) ReadyIn() time.Duration {
 func (n *Node) arguments(flags []string) []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	args := []string{"node", "--network", "regtest", "--datadir", n.Dir}
+	args := []string{"node", "--network", "regtest", "--datadir", n.Dir, "--dbcache", "32"} // many nodes share the machine
 	if n.ports == nil {
 		args = append(args, "--rpc-listen", "127.0.0.1:0", "--p2p-listen", "/ip4/127.0.0.1/tcp/0", "--p2p-listen", "/ip4/127.0.0.1/udp/0/quic-v1")
 	}
