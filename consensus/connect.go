@@ -17,8 +17,8 @@ func isRepeat(s State, b *Block) bool {
 	return ok && at == s.Height+1
 }
 
-// Needs returns the outpoints whose coins Connect wants to know, each once: those that b spends and does not create itself, and those that it
-// would replace.
+// Needs returns the outpoints whose coins Connect wants to know: those that b spends and does not create itself, and those that it would
+// replace. Each is there once, unless b spends it twice, which Connect refuses.
 func Needs(s State, b *Block) []wire.OutPoint {
 	own := make(map[[32]byte]struct{}, len(b.Txs))
 	var needs []wire.OutPoint

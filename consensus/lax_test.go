@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"bytes"
+	"errors"
 	"math"
 	"slices"
 	"testing"
@@ -86,4 +87,13 @@ func signedWithHighR(t *testing.T, key *btcec.PrivateKey, script []byte) (tx *wi
 	}
 	t.Fatal("no signature has a high R")
 	return nil, nil, nil
+}
+
+// TestTransactionOfNothing: Core reads a transaction without inputs and outputs and then refuses it; we do not read it, so that the two zeros
+// can only be a witness marker with a flag that does not exist.
+func TestTransactionOfNothing(t *testing.T) {
+	t.Parallel()
+	if _, err := ParseTx([]byte{1, 0, 0, 0, 0, 0, 0, 0, 0, 0}); !errors.Is(err, ErrDecode) {
+		t.Error(err)
+	}
 }
