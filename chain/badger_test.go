@@ -15,6 +15,7 @@ import (
 	"groat/consensus"
 	"groat/internal/blockfile"
 	"groat/internal/chaintest"
+	"groat/internal/ledger"
 	"groat/internal/store"
 	"groat/internal/verify"
 )
@@ -80,7 +81,7 @@ func TestBitcoinsFirstBlocks(t *testing.T) {
 	if p.Blocks != 14131 || p.Known != 1 || p.Orphans != 0 {
 		t.Errorf("imported: %+v", p)
 	}
-	set, err := c.UTXOSet(context.Background())
+	set, err := c.UTXOSet(context.Background(), ledger.HashSerialized)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +117,7 @@ func TestManyCoinsInOneFlush(t *testing.T) {
 	done()
 	c, done = openBadger(t, g.Params, dir, 0)
 	defer done()
-	set, err := c.UTXOSet(context.Background())
+	set, err := c.UTXOSet(context.Background(), ledger.HashSerialized)
 	if err != nil || set.Coins != 30_001 || set.Tip.Hash != n.State.Hash {
 		t.Fatalf("%+v, %v", set, err)
 	}
@@ -143,7 +144,7 @@ func TestKilledProcess(t *testing.T) {
 	if _, err := Import(context.Background(), c, blockfile.NewReader(c.Params(), file, size), nil); err != nil {
 		t.Fatal(err)
 	}
-	set, err := c.UTXOSet(context.Background())
+	set, err := c.UTXOSet(context.Background(), ledger.HashSerialized)
 	if err != nil || set.Tip.Hash.String() != bitcoinTip || set.Hash.String() != bitcoinHash {
 		t.Fatalf("%+v, %v", set, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"groat/internal/blockfile"
 	"groat/internal/chaintest"
 	"groat/internal/disk"
+	"groat/internal/ledger"
 )
 
 // plot is a run with a bit of everything: payments, a fork that is overtaken, flushes on both sides of it.
@@ -216,7 +217,7 @@ func TestLostCoinIsTheDisksFault(t *testing.T) {
 	if !errors.Is(err, ErrDamaged) || errors.As(err, &rule) {
 		t.Fatalf("got %v, want ErrDamaged", err)
 	}
-	if _, err := s.c.UTXOSet(context.Background()); !errors.Is(err, ErrDamaged) {
+	if _, err := s.c.UTXOSet(context.Background(), ledger.HashSerialized); !errors.Is(err, ErrDamaged) {
 		t.Errorf("the coin set: got %v, want ErrDamaged", err)
 	}
 	s.mem.records = good // the disk is mended, as from a copy

@@ -2,8 +2,6 @@ package chain
 
 import (
 	"bytes"
-	"context"
-	"crypto/sha256"
 	"errors"
 	"maps"
 	"slices"
@@ -228,47 +226,5 @@ func TestWatch(t *testing.T) {
 	s.add("a3")
 	if len(tips) != 0 || len(heads) != 0 {
 		t.Fatalf("after the end: %d and %d tokens", len(tips), len(heads))
-	}
-}
-
-// The coin set's sums and hash, worked out in the plain way from the tree's own coins.
-func TestUTXOSet(t *testing.T) {
-	s := newStory(t).chain("genesis", "base", 102)
-	two := spend(s, "base102", 0)
-	s.Block("base102", "a1", chaintest.Txs(two, spend(s, "base102", 1)))
-	s.add("a1")
-	got, err := s.c.UTXOSet(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	coins := s.At("a1").Coins
-	keys := slices.SortedFunc(maps.Keys(coins), func(a, b wire.OutPoint) int {
-		if c := bytes.Compare(a.Hash[:], b.Hash[:]); c != 0 {
-			return c
-		}
-		return int(a.Index) - int(b.Index)
-	})
-	want := ledger.SetInfo{Tip: ledger.Ref{Hash: s.At("a1").State.Hash, Height: 103}, Coins: int64(len(keys)), DiskBytes: got.DiskBytes}
-	h, txs := sha256.New(), make(map[chainhash.Hash]bool)
-	for _, op := range keys {
-		c := coins[op]
-		code := uint32(c.Height) * 2
-		if c.Coinbase {
-			code++
-		}
-		h.Write(op.Hash[:])
-		h.Write([]byte{byte(op.Index), byte(op.Index >> 8), 0, 0, byte(code), byte(code >> 8), 0, 0})
-		var out bytes.Buffer
-		if err := wire.WriteTxOut(&out, 0, 0, wire.NewTxOut(int64(c.Value), c.PkScript)); err != nil {
-			t.Fatal(err)
-		}
-		h.Write(out.Bytes())
-		txs[op.Hash] = true
-		want.Total += c.Value
-		want.BogoSize += int64(50 + len(c.PkScript))
-	}
-	want.Hash, want.Txs = sha256.Sum256(h.Sum(nil)), int64(len(txs))
-	if got != want {
-		t.Errorf("got %+v\nwant %+v", got, want)
 	}
 }

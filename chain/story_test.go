@@ -15,6 +15,7 @@ import (
 
 	"groat/consensus"
 	"groat/internal/chaintest"
+	"groat/internal/ledger"
 	"groat/internal/store"
 	"groat/internal/verify"
 )
@@ -188,7 +189,7 @@ func sameCoin(a, b consensus.Coin) bool {
 // hash returns hash_serialized_3.
 func (s *story) hash() chainhash.Hash {
 	s.t.Helper()
-	info, err := s.c.UTXOSet(context.Background())
+	info, err := s.c.UTXOSet(context.Background(), ledger.HashSerialized)
 	if err != nil {
 		s.t.Fatalf("coin set: %v", err)
 	}

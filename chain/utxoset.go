@@ -13,11 +13,16 @@ import (
 
 	"groat/consensus"
 	"groat/internal/ledger"
+	"groat/internal/muhash"
 	"groat/internal/store"
 )
 
-// UTXOSet reads all coins and describes the set at the tip, as gettxoutsetinfo does. Blocks go on while it reads.
-func (c *Chain) UTXOSet(ctx context.Context) (ledger.SetInfo, error) {
+// UTXOSet reads all coins and describes the set at the tip with the given hash of it, as gettxoutsetinfo does. Blocks go on while it reads.
+func (c *Chain) UTXOSet(ctx context.Context, hash ledger.SetHash) (ledger.SetInfo, error) {
+	h, err := newSetHasher(hash)
+	if err != nil {
+		return ledger.SetInfo{}, err
+	}
 	if err := c.acquire(ctx); err != nil {
 		return ledger.SetInfo{}, err
 	}
@@ -28,9 +33,9 @@ func (c *Chain) UTXOSet(ctx context.Context) (ledger.SetInfo, error) {
 	}
 	info := ledger.SetInfo{Tip: ledger.Ref{Hash: c.tip.Hash, Height: c.tip.Height}, DiskBytes: c.o.Store.Size()}
 	want := c.disk.coins
-	err := c.o.Store.View(func(r store.Reader) error {
+	err = c.o.Store.View(func(r store.Reader) error {
 		release() // r sees the coins of this tip, whatever comes
-		return sumCoins(ctx, r, &info)
+		return sumCoins(ctx, r, h, &info)
 	})
 	if err != nil {
 		return ledger.SetInfo{}, damaged(fmt.Errorf("read the coins: %w", err))
@@ -41,10 +46,8 @@ func (c *Chain) UTXOSet(ctx context.Context) (ledger.SetInfo, error) {
 	return info, nil
 }
 
-// sumCoins adds up all coins and hashes them as Bitcoin Core's hash_serialized_3 does: the double SHA-256 of each outpoint, height and
-// coinbase bit, and output, in the order of txid bytes and index.
-func sumCoins(ctx context.Context, r store.Reader, info *ledger.SetInfo) error {
-	h := sha256.New()
+// sumCoins adds up all coins and hashes them, in the order of txid bytes and index.
+func sumCoins(ctx context.Context, r store.Reader, h setHasher, info *ledger.SetInfo) error {
 	var lastTx chainhash.Hash
 	var buf bytes.Buffer
 	err := r.Iterate([]byte{coinPrefix}, func(k, value []byte) error {
@@ -56,7 +59,7 @@ func sumCoins(ctx context.Context, r store.Reader, info *ledger.SetInfo) error {
 		op := key.outPoint()
 		buf.Reset()
 		writeCoin(&buf, op, &coin)
-		h.Write(buf.Bytes())
+		h.add(buf.Bytes())
 		if info.Coins == 0 || op.Hash != lastTx {
 			info.Txs++
 			lastTx = op.Hash
@@ -66,10 +69,31 @@ func sumCoins(ctx context.Context, r store.Reader, info *ledger.SetInfo) error {
 		info.BogoSize += 32 + 4 + 4 + 8 + 2 + int64(len(coin.PkScript))
 		return ctx.Err()
 	})
-	info.Hash = sha256.Sum256(h.Sum(nil))
+	info.Hash = h.sum()
 	return err
 }
 
+// setHasher hashes the coins as they pass.
+type setHasher struct {
+	add func(coin []byte)
+	sum func() chainhash.Hash
+}
+
+func newSetHasher(kind ledger.SetHash) (setHasher, error) {
+	switch kind {
+	case ledger.NoHash:
+		return setHasher{func([]byte) {}, func() chainhash.Hash { return chainhash.Hash{} }}, nil
+	case ledger.HashSerialized:
+		h := sha256.New()
+		return setHasher{func(coin []byte) { h.Write(coin) }, func() chainhash.Hash { return sha256.Sum256(h.Sum(nil)) }}, nil
+	case ledger.MuHash:
+		h := muhash.New()
+		return setHasher{h.Add, h.Hash}, nil
+	}
+	return setHasher{}, fmt.Errorf("there is no hash %q of the coin set", kind)
+}
+
+// writeCoin writes what stands for a coin in every hash of the set: its outpoint, height and coinbase bit, and output.
 func writeCoin(w *bytes.Buffer, op wire.OutPoint, c *consensus.Coin) {
 	var num [8]byte
 	w.Write(op.Hash[:])

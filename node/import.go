@@ -37,7 +37,7 @@ func Import(ctx context.Context, o Options, files []string, report func(Progress
 	err := withLedger(ctx, o, func(l *openedLedger) error {
 		im.chain = l.chain
 		err := l.during(ctx, func(ctx context.Context) error { return im.files(ctx, files) })
-		set, setErr := l.chain.UTXOSet(context.WithoutCancel(ctx)) // an import that was stopped is shown too
+		set, setErr := l.chain.UTXOSet(context.WithoutCancel(ctx), ledger.HashSerialized) // an import that was stopped is shown too
 		if setErr != nil && err == nil {
 			err = fmt.Errorf("look at the coins: %w", setErr)
 		}

@@ -128,7 +128,9 @@ func TestCoins(t *testing.T) {
 
 	r.wants("gettxoutsetinfo", `[]`, `{"height":102,"bestblock":"`+r.chain.tip().State.Hash.String()+`","txouts":2,"bogosize":3,`+
 		`"hash_serialized_3":"0100000000000000000000000000000000000000000000000000000000000000","total_amount":0.00000004,"transactions":1,"disk_size":5}`)
-	if r.fields("gettxoutsetinfo", `["none"]`)["hash_serialized_3"] != nil {
+	r.wants("gettxoutsetinfo", `["muhash"]`, `{"height":102,"bestblock":"`+r.chain.tip().State.Hash.String()+`","txouts":2,"bogosize":3,`+
+		`"muhash":"0200000000000000000000000000000000000000000000000000000000000000","total_amount":0.00000004,"transactions":1,"disk_size":5}`)
+	if none := r.fields("gettxoutsetinfo", `["none"]`); none["hash_serialized_3"] != nil || none["muhash"] != nil {
 		t.Error("none has a hash")
 	}
 	r.refuses("gettxoutsetinfo", `["sha1"]`, -8, "'sha1' is not a valid hash_type")

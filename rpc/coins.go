@@ -7,6 +7,7 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"groat/consensus"
+	"groat/internal/ledger"
 )
 
 func (a *api) coinMethods() []Method {
@@ -23,12 +24,12 @@ func (a *api) coinMethods() []Method {
 		{
 			Name: "gettxoutsetinfo", Category: "blockchain", Run: a.getTxOutSetInfo,
 			Args: []Arg{
-				{Name: "hash_type", Type: ArgString, Default: "hash_serialized_3", Help: "Which UTXO set hash should be calculated. Options: 'hash_serialized_3', 'none'."},
+				{Name: "hash_type", Type: ArgString, Default: "hash_serialized_3", Help: "Which UTXO set hash should be calculated. Options: 'hash_serialized_3', 'muhash', 'none'."},
 				{Name: "hash_or_height", Type: ArgAny, Default: "the current best block", Help: "The block hash or height of the target height (not supported)."},
 				{Name: "use_index", Type: ArgBool, Default: "true", Help: "Use coinstatsindex, if available (there is none)."},
 			},
 			Help:   "Returns statistics about the unspent transaction output set.\nNote this call may take some time.",
-			Result: "{height, bestblock, txouts, bogosize, hash_serialized_3, total_amount, transactions, disk_size}",
+			Result: "{height, bestblock, txouts, bogosize, hash_serialized_3 or muhash, total_amount, transactions, disk_size}",
 		},
 	}
 }
@@ -94,24 +95,23 @@ type setJSON struct {
 	Coins        int64  `json:"txouts"`
 	BogoSize     int64  `json:"bogosize"`
 	Hash         string `json:"hash_serialized_3,omitempty"`
+	MuHash       string `json:"muhash,omitempty"`
 	Total        Amount `json:"total_amount"`
 	Transactions int64  `json:"transactions"`
 	DiskSize     int64  `json:"disk_size"`
 }
 
 func (a *api) getTxOutSetInfo(ctx context.Context, c *Call) (any, error) {
-	hashType := c.StringOr(0, "hash_serialized_3")
-	switch hashType {
-	case "hash_serialized_3", "none":
-	case "muhash":
-		return nil, errorf(CodeInvalidParameter, "'muhash' is not supported: use 'hash_serialized_3' or 'none'")
+	hash := ledger.SetHash(c.StringOr(0, string(ledger.HashSerialized)))
+	switch hash {
+	case ledger.HashSerialized, ledger.MuHash, ledger.NoHash:
 	default:
-		return nil, errorf(CodeInvalidParameter, "'%s' is not a valid hash_type", hashType)
+		return nil, errorf(CodeInvalidParameter, "'%s' is not a valid hash_type", hash)
 	}
 	if c.Has(1) {
 		return nil, errorf(CodeInvalidParameter, "Querying specific block heights requires coinstatsindex")
 	}
-	set, err := a.Chain.UTXOSet(ctx)
+	set, err := a.Chain.UTXOSet(ctx, hash)
 	if err != nil {
 		return nil, err
 	}
@@ -124,8 +124,11 @@ func (a *api) getTxOutSetInfo(ctx context.Context, c *Call) (any, error) {
 		Transactions: set.Txs,
 		DiskSize:     set.DiskBytes,
 	}
-	if hashType != "none" {
+	switch hash {
+	case ledger.HashSerialized:
 		j.Hash = set.Hash.String()
+	case ledger.MuHash:
+		j.MuHash = set.Hash.String()
 	}
 	return j, nil
 }

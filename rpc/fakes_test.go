@@ -137,10 +137,11 @@ func (f *fakeChain) Coins(ops []wire.OutPoint) (consensus.Coins, consensus.State
 	return found, f.tip().State, nil
 }
 
-func (f *fakeChain) UTXOSet(context.Context) (ledger.SetInfo, error) {
+func (f *fakeChain) UTXOSet(_ context.Context, hash ledger.SetHash) (ledger.SetInfo, error) {
+	hashes := map[ledger.SetHash]chainhash.Hash{ledger.HashSerialized: {31: 1}, ledger.MuHash: {31: 2}}
 	return ledger.SetInfo{
 		Tip: ledger.Ref{Hash: f.tip().State.Hash, Height: f.tip().State.Height}, Txs: 1, Coins: 2,
-		BogoSize: 3, Hash: chainhash.Hash{31: 1}, Total: 4, DiskBytes: 5,
+		BogoSize: 3, Hash: hashes[hash], Total: 4, DiskBytes: 5,
 	}, nil
 }
 

@@ -36,7 +36,7 @@ type Chain interface {
 	RawBlock(hash chainhash.Hash) ([]byte, error)
 	UndoOf(hash chainhash.Hash) ([]consensus.Entry, error)
 	Coins(ops []wire.OutPoint) (consensus.Coins, consensus.State, error)
-	UTXOSet(ctx context.Context) (ledger.SetInfo, error)
+	UTXOSet(ctx context.Context, hash ledger.SetHash) (ledger.SetInfo, error)
 	InitialDownload() bool
 	DiskSize() int64
 

@@ -68,13 +68,23 @@ type Added struct {
 	Active bool // it is part of the best chain now
 }
 
+// SetHash names a hash of the coin set, in the words of gettxoutsetinfo.
+type SetHash string
+
+// The hashes of the coin set. Both are Bitcoin Core's and cover the same bytes of each coin.
+const (
+	NoHash         SetHash = "none"
+	HashSerialized SetHash = "hash_serialized_3" // of all coins in order
+	MuHash         SetHash = "muhash"            // of a product that a coin can be taken out of; about four times the work
+)
+
 // SetInfo describes the whole coin set, as gettxoutsetinfo shows it.
 type SetInfo struct {
 	Tip       Ref
 	Txs       int64 // transactions with an unspent output
 	Coins     int64
 	BogoSize  int64          // Core's database-independent measure of the set's size
-	Hash      chainhash.Hash // hash_serialized_3
+	Hash      chainhash.Hash // the one that was asked for
 	Total     btcutil.Amount
 	DiskBytes int64
 }
