@@ -240,6 +240,7 @@ func TestInvalidateAndReconsider(t *testing.T) {
 	s := newStory(t)
 	s.chain("genesis", "a", 3).chain("genesis", "b", 2).tip("a3")
 	s.do(s.c.Invalidate, "a2").tip("b2")
+	s.refused(s.At("a2").Block, consensus.ErrMarkedInvalid)
 	s.kill().tip("b2") // the mark lasts
 	s.refused(s.At("a3").Block, consensus.ErrPrevInvalid)
 	s.do(s.c.Invalidate, "b1").tip("a1")
