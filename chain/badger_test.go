@@ -13,9 +13,9 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"groat/consensus"
-	"groat/internal/blockfile"
 	"groat/internal/chaintest"
 	"groat/internal/ledger"
+	"groat/internal/moddata"
 	"groat/internal/store"
 	"groat/internal/verify"
 )
@@ -43,42 +43,22 @@ func openBadger(t testing.TB, p *consensus.Params, dir string, flushEvery int32)
 	}
 }
 
-// bitcoinFile opens the 14,131 blocks that btcd ships for its own tests.
-func bitcoinFile(t testing.TB) (*os.File, int64) {
-	t.Helper()
-	cache, err := exec.Command("go", "env", "GOMODCACHE").Output()
-	if err != nil {
-		t.Fatalf("find the module cache: %v", err)
-	}
-	name := filepath.Join(strings.TrimSpace(string(cache)), "github.com/btcsuite/btcd@v0.26.2/blockchain/testdata/blk_0_to_14131.dat")
-	file, err := os.Open(name)
-	if err != nil {
-		t.Skipf("btcd is not in the module cache: %v", err)
-	}
-	t.Cleanup(func() { _ = file.Close() })
-	info, err := file.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return file, info.Size()
-}
-
 const (
 	bitcoinTip  = "00000000b3e750f37fdb42e1018799a9f44b546d393b130b369590a072430a1c" // at 14,131
 	bitcoinHash = "74c5a654587d4eaac9248b73889453e0b2fbc918bbc7bb8d8e6301d4d8c98db3" // worked out by an independent script from the same file
 )
 
 func TestBitcoinsFirstBlocks(t *testing.T) {
-	file, size := bitcoinFile(t)
+	file := moddata.BitcoinBlocks(t)
 	c, done := openBadger(t, consensus.Bitcoin(), t.TempDir(), 0)
 	defer done()
 	begin := time.Now()
-	p, err := Import(context.Background(), c, blockfile.NewReader(c.Params(), file, size), nil)
+	p, err := Import(context.Background(), c, []string{file}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%d blocks in %v", p.Blocks, time.Since(begin))
-	if p.Blocks != 14131 || p.Known != 1 || p.Orphans != 0 {
+	if p.New != 14131 || p.Blocks != 14132 || p.Lost != 0 {
 		t.Errorf("imported: %+v", p)
 	}
 	set, err := c.UTXOSet(context.Background(), ledger.HashSerialized)
@@ -131,7 +111,6 @@ func TestKilledProcess(t *testing.T) {
 		importUntilKilled(t, dir)
 		return
 	}
-	bitcoinFile(t) // or skip
 	dir := t.TempDir()
 	for kill := range 8 {
 		if killChild(t, dir, time.Duration(20+kill*25)*time.Millisecond) {
@@ -140,8 +119,8 @@ func TestKilledProcess(t *testing.T) {
 	}
 	c, done := openBadger(t, consensus.Bitcoin(), dir, 0)
 	defer done()
-	file, size := bitcoinFile(t)
-	if _, err := Import(context.Background(), c, blockfile.NewReader(c.Params(), file, size), nil); err != nil {
+	file := moddata.BitcoinBlocks(t)
+	if _, err := Import(context.Background(), c, []string{file}, nil); err != nil {
 		t.Fatal(err)
 	}
 	set, err := c.UTXOSet(context.Background(), ledger.HashSerialized)
@@ -156,8 +135,8 @@ func importUntilKilled(t *testing.T, dir string) {
 	if _, err := os.Stdout.WriteString("open " + strconv.Itoa(int(c.Tip().Height)) + "\n"); err != nil {
 		t.Fatal(err)
 	}
-	file, size := bitcoinFile(t)
-	if _, err := Import(context.Background(), c, blockfile.NewReader(c.Params(), file, size), nil); err != nil {
+	file := moddata.BitcoinBlocks(t)
+	if _, err := Import(context.Background(), c, []string{file}, nil); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -3,11 +3,12 @@ package node
 import (
 	"bufio"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+
+	"groat/chain"
 )
 
 // Export writes the blocks of the best chain to a new file in Bitcoin's format, the genesis block first. It returns their number. report is
@@ -29,34 +30,18 @@ func Export(ctx context.Context, o Options, file string, report func(Progress)) 
 	return blocks, err
 }
 
+// writeBuffer is as large as most blocks, so that one takes one or two writes.
+const writeBuffer = 1 << 20
+
 // export writes the blocks of the best chain to f.
 func (l *openedLedger) export(ctx context.Context, f *os.File, report func(Progress)) (int, error) {
-	w := bufio.NewWriterSize(f, readBuffer)
-	magic := l.chain.Params().Magic
-	tip := l.chain.Tip().Height
-	for height := int32(0); height <= tip; height++ {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
-		hash, ok := l.chain.AtHeight(height)
-		if !ok {
-			return 0, fmt.Errorf("the chain has no block at height %d", height)
-		}
-		raw, err := l.chain.RawBlock(hash)
-		if err != nil {
-			return 0, fmt.Errorf("read block %d: %w", height, err)
-		}
-		head := binary.LittleEndian.AppendUint32(magic[:], uint32(len(raw)))
-		if _, err := w.Write(head); err != nil {
-			return 0, fmt.Errorf("write %s: %w", f.Name(), bare(err))
-		}
-		if _, err := w.Write(raw); err != nil {
-			return 0, fmt.Errorf("write %s: %w", f.Name(), bare(err))
-		}
-		report(Progress{Blocks: int(height) + 1, Height: height, Total: tip})
+	w := bufio.NewWriterSize(f, writeBuffer)
+	blocks, err := chain.Export(ctx, l.chain, w, 0, l.chain.Tip().Height, report)
+	if err == nil {
+		err = w.Flush()
 	}
-	if err := w.Flush(); err != nil {
-		return 0, fmt.Errorf("write %s: %w", f.Name(), bare(err))
+	if err == nil {
+		err = f.Sync()
 	}
-	return int(tip) + 1, f.Sync()
+	return blocks, err
 }

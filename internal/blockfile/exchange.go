@@ -12,7 +12,7 @@ import (
 
 // Why a file of blocks cannot be read on, for errors.Is. Each comes as a *FormatError.
 var (
-	ErrNoise        = errors.New("not a block file")
+	ErrNoise        = errors.New("no block file")
 	ErrWrongNetwork = errors.New("a block file of another network")
 	ErrTruncated    = errors.New("a truncated block file")
 	ErrOversized    = errors.New("a block longer than any can be")
@@ -33,7 +33,7 @@ type FormatError struct {
 
 // Error says it in one line.
 func (e *FormatError) Error() string {
-	return fmt.Sprintf("%v: at byte %d %s", e.Kind, e.Offset, e.Detail)
+	return fmt.Sprintf("%v: byte %d: %s", e.Kind, e.Offset, e.Detail)
 }
 
 // Unwrap returns the kind.
@@ -48,15 +48,18 @@ type RawBlock struct {
 // Reader reads Bitcoin's exchange format: a 4-byte magic, a 4-byte little-endian length and a block, again and again; the end of
 // the file or a magic of zeros ends it. Blocks may be in any order.
 type Reader struct {
-	file   io.ReaderAt
-	magic  [4]byte
-	buf    *bufio.Reader
-	offset int64 // of the next record
+	file    io.ReaderAt
+	network string
+	magic   [4]byte
+	buf     *bufio.Reader
+	offset  int64 // of the next record
 }
 
 // NewReader reads file, which holds size bytes, as blocks of p.
 func NewReader(p *consensus.Params, file io.ReaderAt, size int64) *Reader {
-	return &Reader{file: file, magic: p.Magic, buf: bufio.NewReaderSize(io.NewSectionReader(file, 0, size), 1<<20)}
+	return &Reader{
+		file: file, network: p.Name, magic: p.Magic, buf: bufio.NewReaderSize(io.NewSectionReader(file, 0, size), 1<<20),
+	}
 }
 
 // Offset returns how much of the file has been read, in bytes.
@@ -87,7 +90,7 @@ func (r *Reader) Next() (RawBlock, error) {
 	raw := make([]byte, length)
 	if n, err := io.ReadFull(r.buf, raw); err != nil {
 		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-			return RawBlock{}, r.fail(ErrTruncated, "a block of %d bytes ends after %d; get the file again: what came before is kept", length, n)
+			return RawBlock{}, r.fail(ErrTruncated, "a block of %d bytes ends after %d, cut off by the end of the file; get the whole file and import it again", length, n)
 		}
 		return RawBlock{}, fmt.Errorf("read a block file at byte %d: %w", r.offset, err)
 	}
@@ -127,20 +130,23 @@ func (r *Reader) short(rest []byte) error {
 	if r.offset == 0 && len(rest) < 4 {
 		return r.fail(ErrNoise, "it ends after %d bytes", len(rest))
 	}
-	return r.fail(ErrTruncated, "the length of a block is cut short; get the file again: what came before is kept")
+	return r.fail(ErrTruncated, "the length of a block is cut off by the end of the file; get the whole file and import it again")
 }
 
 func (r *Reader) checkMagic(got [4]byte) error {
 	if got == r.magic {
 		return nil
 	}
-	if name, ok := networkOf(got); ok {
-		return r.fail(ErrWrongNetwork, "is a block of %s; import it with that network", name)
+	if name := networkOf(got); name != "" {
+		return r.fail(ErrWrongNetwork, "a block of network %s, not of %s; import it with --network %s", name, r.network, name)
+	}
+	if name := foreign(got); name != "" {
+		return r.fail(ErrWrongNetwork, "a block of Bitcoin's %s, which is no network of groat", name)
 	}
 	if r.offset == 0 {
 		return r.fail(ErrNoise, "there are bytes %x where %x begins a block (files of Bitcoin Core 28 and later may be obfuscated: see its -blocksxor)", got, r.magic)
 	}
-	return r.fail(ErrNoise, "there are bytes %x where %x begins a block", got, r.magic)
+	return r.fail(ErrNoise, "no block begins at byte %d: there are bytes %x where %x begins a block; get a good copy and import it again", r.offset, got, r.magic)
 }
 
 func (r *Reader) checkLength(n uint32) error {
@@ -153,20 +159,23 @@ func (r *Reader) checkLength(n uint32) error {
 	return nil
 }
 
-// networkOf returns the network whose blocks begin with magic: one of ours, or one of Bitcoin's that we know by sight.
-func networkOf(magic [4]byte) (string, bool) {
+// networkOf returns our network whose blocks begin with magic, "" if there is none.
+func networkOf(magic [4]byte) string {
 	for _, name := range consensus.Names() {
 		if p, err := consensus.ByName(name); err == nil && p.Magic == magic {
-			return "network " + name, true
+			return name
 		}
 	}
-	others := map[[4]byte]string{
-		{0x0b, 0x11, 0x09, 0x07}: "Bitcoin's testnet3",
-		{0x1c, 0x16, 0x3f, 0x28}: "Bitcoin's testnet4",
-		{0x0a, 0x03, 0xcf, 0x40}: "Bitcoin's signet",
-	}
-	name, ok := others[magic]
-	return name, ok
+	return ""
+}
+
+// foreign returns the network of Bitcoin whose blocks begin with magic and which we know by sight only, "" if there is none.
+func foreign(magic [4]byte) string {
+	return map[[4]byte]string{
+		{0x0b, 0x11, 0x09, 0x07}: "testnet3",
+		{0x1c, 0x16, 0x3f, 0x28}: "testnet4",
+		{0x0a, 0x03, 0xcf, 0x40}: "signet",
+	}[magic]
 }
 
 func allZero(b []byte) bool {
