@@ -2,42 +2,26 @@ module groat
 
 go 1.26.0
 
-require github.com/btcsuite/btcd/txscript/v2 v2.0.0
-
-require github.com/btcsuite/btcd/wire/v2 v2.0.1
-
-require github.com/btcsuite/btcd/btcec/v2 v2.5.0
-
-require github.com/btcsuite/btcd/chainhash/v2 v2.0.0
-
-require github.com/btcsuite/btcd/btcutil/v2 v2.0.1
-
-require github.com/btcsuite/btcd/address/v2 v2.0.0
-
-require github.com/libp2p/go-libp2p v0.51.0
-
-require github.com/libp2p/go-libp2p-kad-dht v0.42.1
-
-require github.com/libp2p/go-libp2p-pubsub v0.17.0
-
-require github.com/marcopolo/simnet v0.0.7
-
-require github.com/dgraph-io/badger/v4 v4.9.6
-
-require github.com/spf13/cobra v1.10.2
-
-require github.com/BurntSushi/toml v1.6.0
-
-require github.com/gofrs/flock v0.13.1
-
-require gopkg.in/natefinch/lumberjack.v2 v2.2.1
-
-require github.com/prometheus/client_golang v1.25.0 // indirect
+tool honnef.co/go/tools/cmd/staticcheck
 
 require (
+	github.com/BurntSushi/toml v1.6.0
+	github.com/btcsuite/btcd/address/v2 v2.0.0
+	github.com/btcsuite/btcd/btcec/v2 v2.5.0
+	github.com/btcsuite/btcd/btcutil/v2 v2.0.1
+	github.com/btcsuite/btcd/chainhash/v2 v2.0.0
+	github.com/btcsuite/btcd/txscript/v2 v2.0.0
+	github.com/btcsuite/btcd/wire/v2 v2.0.1
+	github.com/dgraph-io/badger/v4 v4.9.6
+	github.com/gofrs/flock v0.13.1
+	github.com/libp2p/go-libp2p v0.51.0
+	github.com/libp2p/go-libp2p-kad-dht v0.42.1
+	github.com/libp2p/go-libp2p-pubsub v0.17.0
+	github.com/marcopolo/simnet v0.0.7
 	github.com/multiformats/go-multiaddr v0.16.1
 	github.com/multiformats/go-multistream v0.6.1
 	github.com/quic-go/quic-go v0.64.1
+	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.0.9
 	github.com/tyler-smith/go-bip39 v1.1.0
 	go.uber.org/fx v1.24.0
@@ -46,6 +30,7 @@ require (
 	golang.org/x/sys v0.48.0
 	golang.org/x/term v0.46.0
 	golang.org/x/time v0.15.0
+	gopkg.in/natefinch/lumberjack.v2 v2.2.1
 )
 
 require (
@@ -130,6 +115,7 @@ require (
 	github.com/pion/turn/v4 v4.0.2 // indirect
 	github.com/pion/webrtc/v4 v4.1.2 // indirect
 	github.com/polydawn/refmt v0.90.0 // indirect
+	github.com/prometheus/client_golang v1.25.0 // indirect
 	github.com/prometheus/client_model v0.6.3 // indirect
 	github.com/prometheus/common v0.72.0 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect
@@ -160,5 +146,3 @@ require (
 	honnef.co/go/tools v0.7.0 // indirect
 	lukechampine.com/blake3 v1.4.1 // indirect
 )
-
-tool honnef.co/go/tools/cmd/staticcheck
