@@ -27,7 +27,7 @@ func (n *Network) attend(ctx context.Context, r *remote) {
 	})
 	if err := n.greet(ctx, r); err != nil {
 		if ctx.Err() == nil {
-			n.logRefused(r, err)
+			n.refuse(r, err)
 			n.drop(r)
 		}
 		return
@@ -50,12 +50,14 @@ func (n *Network) attend(ctx context.Context, r *remote) {
 	}
 }
 
-func (n *Network) logRefused(r *remote, err error) {
-	level := slog.LevelInfo
-	if errors.Is(err, errQuiet) {
-		level = slog.LevelDebug
+// refuse notes why we do not talk to a peer. An operator hears of the peers that he has named.
+func (n *Network) refuse(r *remote, reason error) {
+	r.refuse(reason)
+	level := slog.LevelDebug
+	if r.kind == manualPeer {
+		level = slog.LevelInfo
 	}
-	n.log.Log(context.Background(), level, "peer refused", "peer", r.id, "addr", r.addr, "err", err)
+	n.log.Log(context.Background(), level, "peer refused", "peer", r.id, "addr", r.addr, "err", reason)
 }
 
 // greet does the handshake. Who dialled begins.

@@ -105,12 +105,32 @@ func (d *dialer) dial(ctx context.Context, addr string) error {
 		d.forget(addr) // another node is there now
 		return fmt.Errorf("at %s is %s, not %s", addr, mismatch.Actual, mismatch.Expected)
 	}
-	if err == nil {
-		d.mu.Lock()
-		d.learn[addr] = info.ID
-		d.mu.Unlock()
+	if err != nil {
+		return err
 	}
-	return err
+	d.mu.Lock()
+	d.learn[addr] = info.ID
+	d.mu.Unlock()
+	return d.n.awaitReady(ctx, info.ID)
+}
+
+// awaitReady waits until a peer that is connected takes part, or says why it does not.
+func (n *Network) awaitReady(ctx context.Context, id peer.ID) error {
+	r := n.peers.get(id)
+	if r == nil {
+		return errors.New("the peer has hung up")
+	}
+	select {
+	case <-r.ready:
+		return nil
+	case <-r.gone:
+		if err := r.whyRefused(); err != nil {
+			return fmt.Errorf("peer refused: %w", err)
+		}
+		return errors.New("the peer has hung up")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (d *dialer) forget(addr string) {

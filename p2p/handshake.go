@@ -94,7 +94,7 @@ func (n *Network) answerStatus(ctx context.Context, r *remote, s network.Stream)
 	if err := n.heard(r, payload); err != nil {
 		var refused refusal
 		if errors.As(err, &refused) {
-			n.logRefused(r, err)
+			n.refuse(r, err)
 			n.refuseLater(ctx, r)
 		}
 		return err

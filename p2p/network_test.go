@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -178,7 +179,9 @@ func TestOtherNetworksAreRefused(t *testing.T) {
 		forked.GenesisHash[0] ^= 1
 		fork := w.startWith(newFakeChain(consensus.Regtest()), newFakePool(), func(o *Options) { o.Params = forked })
 		for _, n := range []*node{other, fork} {
-			n.dial(a)
+			if err := n.TryNode(t.Context(), a.addr()); err == nil || !strings.Contains(err.Error(), "peer refused") {
+				t.Error("dialled another network:", err)
+			}
 			w.until(3*time.Second, "refused", func() bool { return len(n.peers.all()) == 0 && len(a.peers.all()) == 0 })
 			if a.Count() != 0 || a.gate.banned(ipOf(n.host.Addrs()[0]), time.Now()) {
 				t.Error("another network is no peer, and no offence either")

@@ -61,6 +61,7 @@ type remote struct {
 	first    int32  // height of its tip at the handshake
 	score    int
 	dropping bool
+	refused  error // why we do not talk to it
 	ping     time.Duration
 	heldTip  chainhash.Hash // block that it is known to have
 }
@@ -120,6 +121,20 @@ func (r *remote) hasBlock(hash chainhash.Hash) bool {
 	news := r.heldTip != hash
 	r.heldTip = hash
 	return news
+}
+
+// refuse notes why we do not talk to the peer.
+func (r *remote) refuse(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refused = err
+}
+
+// whyRefused returns why we do not talk to the peer, nil if we do.
+func (r *remote) whyRefused() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.refused
 }
 
 // holds reports whether the last block that the peer is known to have is hash.
