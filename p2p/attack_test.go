@@ -420,6 +420,35 @@ func TestEmptyClaims(t *testing.T) {
 	})
 }
 
+// A peer that serves another block under the hash of a good one is banned, and the good one is still taken from others.
+func TestMutatedBlocks(t *testing.T) {
+	simulate(t, func(t *testing.T, w *world) {
+		honest, n := w.start(), w.start()
+		good := honest.chain.mine(payment(1, nil))
+		bad := consensus.AssembleBlock(good.Header, append(good.Txs[:1:1], payment(2, nil)))
+		s := w.bare(n)
+		s.SetStreamHandler(s.ids.headers, func(st network.Stream) {
+			_, _ = newFrameReader(st, &meter{}, 4096).next(1<<16, time.Second)
+			s.frame(st, encodeHeaders([]wire.BlockHeader{good.Header}))
+			_ = st.Close()
+		})
+		s.SetStreamHandler(s.ids.blocks, func(st network.Stream) {
+			_, _ = newFrameReader(st, &meter{}, 4096).next(1<<16, time.Second)
+			s.typed(st, answerFound, bad.Raw())
+			_ = st.Close()
+		})
+		tip := honest.chain.Tip()
+		s.status.Height, s.status.Work, s.status.Tip = tip.Height, tip.Work, tip.Hash
+		s.shake()
+		w.until(3*time.Second, "out", s.out)
+		if !s.banned() {
+			t.Error("not banned")
+		}
+		n.dial(honest)
+		w.until(3*time.Second, "synced", w.all(atTip(good)))
+	})
+}
+
 // A peer that takes requests for blocks and sends nothing is replaced.
 func TestWithheldBlocks(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {

@@ -39,6 +39,38 @@ func TestTransactionAndBlockReachAll(t *testing.T) {
 	})
 }
 
+// Each transaction is sent to each node once, and a block of them needs no more than their short ids.
+func TestManyTransactions(t *testing.T) {
+	simulate(t, func(t *testing.T, w *world) {
+		for i := range 6 {
+			n := w.start()
+			for _, other := range w.nodes[:i] {
+				n.dial(other)
+			}
+		}
+		w.until(time.Second, "connected", w.all(peers(5)))
+		var txs []*consensus.Tx
+		for i := range uint32(600) {
+			tx := payment(i, nil)
+			w.nodes[i%6].pay(tx)
+			txs = append(txs, tx)
+			time.Sleep(2 * time.Millisecond) // 500 a second
+		}
+		w.until(2*time.Second, "all have all", w.all(func(n *node) bool { return len(n.pool.Entries()) == len(txs) }))
+		sent := uint64(0)
+		for _, n := range w.nodes {
+			if got := n.pool.adds(); got != len(txs) {
+				t.Errorf("%s was given %d transactions", n.name, got)
+			}
+			sent += n.Info().BytesSent
+		}
+		t.Log("bytes per transaction and node:", sent/uint64(len(txs)*len(w.nodes)))
+		b := w.nodes[0].chain.mine(txs...)
+		took := w.until(time.Second, "all have the block", w.all(atTip(b)))
+		t.Log("block of 600 reached all in", took)
+	})
+}
+
 // In a line nobody but the neighbour can help, and nothing has had time to form a mesh.
 func TestBlockMinedRightAfterConnect(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {

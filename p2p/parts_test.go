@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
+	ma "github.com/multiformats/go-multiaddr"
 
 	"groat/consensus"
 )
@@ -280,6 +281,26 @@ func TestBans(t *testing.T) {
 	}
 	if !g.ban(ip, t0.Add(3*time.Hour), t0.Add(2*time.Hour)) {
 		t.Error("bans that are over must make room")
+	}
+}
+
+// Private addresses are dialled on test networks, and elsewhere when an operator names the peer.
+func TestPrivateAddresses(t *testing.T) {
+	private, public := ma.StringCast("/ip4/192.168.1.2/tcp/5"), ma.StringCast("/ip4/8.8.8.8/tcp/5")
+	g := newGater(false, false)
+	if g.InterceptAddrDial("x", private) || !g.InterceptAddrDial("x", public) {
+		t.Error("dials wrongly")
+	}
+	done := g.permit("x")
+	if !g.InterceptAddrDial("x", private) || g.InterceptAddrDial("y", private) {
+		t.Error("permits wrongly")
+	}
+	done()
+	if g.InterceptAddrDial("x", private) || len(g.static) != 0 {
+		t.Error("permitted for ever")
+	}
+	if !newGater(true, false).InterceptAddrDial("x", private) {
+		t.Error("a test network is private")
 	}
 }
 
