@@ -3,8 +3,6 @@ package node
 import (
 	"context"
 
-	"groat/internal/ledger"
-	"groat/miner"
 	"groat/p2p"
 )
 
@@ -17,12 +15,4 @@ func (n network) AddNode(ctx context.Context, addr string, once bool) error {
 		return n.TryNode(ctx, addr)
 	}
 	return n.Network.AddNode(addr)
-}
-
-// templates is the miner as rpc asks for it.
-type templates struct{ *miner.Miner }
-
-// Template makes a block that lacks its nonce.
-func (t templates) Template(script []byte) (*ledger.Template, error) {
-	return t.Miner.Template(context.Background(), script)
 }

@@ -151,7 +151,7 @@ func (n *node) parts() []part {
 
 // ready lets the RPC server answer and writes where the node is.
 func (n *node) ready() error {
-	parts := rpc.Parts{Params: n.Params, Chain: n.ledger.chain, Pool: n.pool, Miner: templates{n.miner}, Wallets: wallets{n.wallets}}
+	parts := rpc.Parts{Params: n.Params, Chain: n.ledger.chain, Pool: n.pool, Miner: n.miner, Wallets: wallets{n.wallets}}
 	r := Ready{
 		PID: os.Getpid(), Network: n.Params.Name, RPC: n.server.URL(), Cookie: filepath.Join(n.dir.path, cookieFile),
 		Listen: []string{}, Version: n.Version,

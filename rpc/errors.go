@@ -84,10 +84,14 @@ func poolError(err error) error {
 	if errors.Is(err, consensus.ErrMissingInput) {
 		return errorf(CodeVerify, "%s", consensus.ErrMissingInput.Error())
 	}
-	if _, ok := reasonOf(err); ok {
-		return errorf(CodeRejected, "%s", err.Error())
+	reason, ok := reasonOf(err)
+	switch {
+	case !ok:
+		return err
+	case errors.Is(err, consensus.ErrScript): // which input it was is for the log: Core says the reason alone
+		return errorf(CodeRejected, "%s", reason)
 	}
-	return err
+	return errorf(CodeRejected, "%s", err.Error())
 }
 
 // toldError marks an error as the caller's affair: it is told and not logged.

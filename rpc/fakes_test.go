@@ -241,7 +241,7 @@ type fakeMiner struct {
 	txs      []*consensus.Tx
 }
 
-func (f *fakeMiner) Template(script []byte) (*ledger.Template, error) {
+func (f *fakeMiner) Template(_ context.Context, script []byte) (*ledger.Template, error) {
 	f.script = script
 	return f.template, f.refusal
 }

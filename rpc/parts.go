@@ -64,7 +64,7 @@ type Pool interface {
 
 // Miner makes templates and blocks on top of the best chain.
 type Miner interface {
-	Template(script []byte) (*ledger.Template, error)
+	Template(ctx context.Context, script []byte) (*ledger.Template, error)
 	Check(ctx context.Context, b *consensus.Block) error
 	Generate(ctx context.Context, n int, script []byte, maxTries uint64) ([]chainhash.Hash, error)
 	GenerateBlock(ctx context.Context, script []byte, txs []*consensus.Tx, submit bool) (*consensus.Block, error)

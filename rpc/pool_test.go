@@ -103,6 +103,7 @@ func TestSendRawTransaction(t *testing.T) {
 		{policyError{"txn-mempool-conflict", "txn-mempool-conflict", nil}, -26, "txn-mempool-conflict"},
 		{policyError{"min relay fee not met", "min relay fee not met, 0 < 110", nil}, -26, "min relay fee not met, 0 < 110"},
 		{consensus.RuleError{Kind: consensus.ErrOverspend, Detail: "value in (1) < value out (2)"}, -26, "bad-txns-in-belowout, value in (1) < value out (2)"},
+		{consensus.RuleError{Kind: consensus.ErrScript, Detail: "input 0 of x, spending y"}, -26, "mandatory-script-verify-flag-failed"},
 		{fmt.Errorf("disk is gone"), -1, "disk is gone"},
 	} {
 		r.pool.verdicts[tx.TxID()] = ledger.PoolTest{Err: tt.err}

@@ -74,7 +74,7 @@ func (a *api) getBlockTemplate(ctx context.Context, c *Call) (any, error) {
 	if !segwit {
 		return nil, errorf(CodeInvalidParameter, `getblocktemplate must be called with the segwit rule set (call with {"rules": ["segwit"]})`)
 	}
-	tmpl, err := a.templates.get(a)
+	tmpl, err := a.templates.get(ctx, a)
 	if err != nil {
 		return nil, err
 	}
@@ -152,14 +152,14 @@ type templateCache struct {
 	made time.Time
 }
 
-func (t *templateCache) get(a *api) (*ledger.Template, error) {
+func (t *templateCache) get(ctx context.Context, a *api) (*ledger.Template, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	tip, now := a.Chain.Tip().Hash, time.Now()
 	if t.last != nil && t.tip == tip && (t.last.Sequence == a.Pool.Info().Sequence || now.Sub(t.made) < templateAge) {
 		return t.last, nil
 	}
-	tmpl, err := a.Miner.Template([]byte{txscript.OP_TRUE}) // the caller makes a coinbase of its own
+	tmpl, err := a.Miner.Template(ctx, []byte{txscript.OP_TRUE}) // the caller makes a coinbase of its own
 	if err != nil {
 		return nil, err
 	}
