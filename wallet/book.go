@@ -19,6 +19,7 @@ type record struct {
 	order     uint64 // grows with every new transaction
 	seen      time.Time
 	own       bool // made here: to be announced again until it is in a block
+	sending   bool // Send has not handed it to the pool yet; not on the disk
 	abandoned bool // by its owner: it spends nothing any more
 
 	block     ledger.Ref // zero Hash while it is in none

@@ -2,6 +2,7 @@ package wallet
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"testing"
@@ -105,11 +106,19 @@ type fakePool struct {
 	txs      map[chainhash.Hash]*consensus.Tx
 	arrivals []*consensus.Tx
 	refuse   error
+	before   func() // runs in Add, without the mutex
 }
 
 func (p *fakePool) Add(_ context.Context, tx *consensus.Tx) (ledger.PoolEntry, error) {
+	if before := p.before; before != nil {
+		p.before = nil
+		before()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if _, known := p.txs[tx.TxID()]; known {
+		return ledger.PoolEntry{}, errors.New("txn-already-in-mempool")
+	}
 	if p.refuse != nil {
 		return ledger.PoolEntry{}, p.refuse
 	}

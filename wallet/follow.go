@@ -188,7 +188,7 @@ func (w *Wallet) announceAgain(ctx context.Context) {
 	w.mu.Lock()
 	var own []*consensus.Tx
 	for _, r := range w.book.waiting() {
-		if r.own {
+		if r.own && !r.sending {
 			own = append(own, r.tx)
 		}
 	}

@@ -42,6 +42,11 @@ func (w *Wallet) Send(ctx context.Context, order ledger.WalletOrder) (ledger.Wal
 		}
 		return ledger.WalletSent{}, fmt.Errorf("send %v: %w", sent.Tx.TxID(), err)
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if r, ok := w.book.txs[sent.Tx.TxID()]; ok {
+		r.sending = false
+	}
 	return sent, nil
 }
 
@@ -81,6 +86,7 @@ func (w *Wallet) commit(order ledger.WalletOrder, rate btcutil.Amount, pool map[
 	if err := w.record(tx); err != nil {
 		return ledger.WalletSent{}, err
 	}
+	w.book.txs[tx.TxID()].sending = true // or announceAgain may be faster, and the pool would refuse it as known
 	return ledger.WalletSent{Tx: tx, Fee: d.fee}, nil
 }
 

@@ -200,6 +200,35 @@ func TestAnnouncedUntilConfirmedOrAbandoned(t *testing.T) {
 	}
 }
 
+// A block that comes while a payment is on its way to the pool does not make the wallet announce it too: the pool would refuse it
+// as known, and the owner be told that it was not sent.
+func TestBlockWhilePaying(t *testing.T) {
+	s := newStory(t)
+	w := s.wallet("w")
+	s.chain.mine([]byte{txscript.OP_TRUE}, foreign(s.address(w), 1, 1))
+	if err := w.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.chain.pool.before = func() {
+		s.chain.mineN(1)
+		if err := w.Sync(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	sent := s.pay(w, forms(t)["P2TR"], 0.5)
+	if _, in := s.chain.pool.Entry(sent.Tx.TxID()); !in {
+		t.Fatal("was not sent")
+	}
+	delete(s.chain.pool.txs, sent.Tx.TxID())
+	s.chain.mineN(1)
+	if err := w.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, in := s.chain.pool.Entry(sent.Tx.TxID()); !in {
+		t.Fatal("was not announced again")
+	}
+}
+
 // Payments that are made at the same time take different coins, and questions do not disturb them.
 func TestPaymentsSideBySide(t *testing.T) {
 	s := newStory(t)
