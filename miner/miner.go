@@ -129,7 +129,9 @@ func (m *Miner) submit(ctx context.Context, b *consensus.Block) (chainhash.Hash,
 	switch {
 	case err == nil:
 		return b.Hash(), nil
-	case errors.As(err, &rule) && m.chain.Tip().Hash != b.Header.PrevBlock: // such as a parent that an operator has marked invalid
+	case errors.Is(err, consensus.ErrPrevInvalid): // an operator has marked the parent
+		return chainhash.Hash{}, errStale
+	case errors.As(err, &rule) && m.chain.Tip().Hash != b.Header.PrevBlock:
 		return chainhash.Hash{}, errStale
 	case errors.As(err, &rule): // nobody else is to blame, so it is not handed on as a rule error
 		return chainhash.Hash{}, fmt.Errorf("this node made block %v, which is invalid: %v", b.Hash(), rule)

@@ -218,6 +218,15 @@ func TestCheckRunsScripts(t *testing.T) {
 	}
 }
 
+// An operator marks the tip invalid while a block is made on it, and takes that back at once.
+func TestBlockOnAMarkedParentIsMadeAgain(t *testing.T) {
+	s := newStory(t, 0)
+	s.chain.once = consensus.RuleError{Kind: consensus.ErrPrevInvalid}
+	if hashes, err := s.miner.Generate(t.Context(), 2, s.script(), anyTries); err != nil || len(hashes) != 2 {
+		t.Fatalf("%d blocks, %v", len(hashes), err)
+	}
+}
+
 func TestAnInvalidBlockIsOurOwnFault(t *testing.T) {
 	s := newStory(t, 1)
 	msg := s.waits(1000, s.chain.node.Mature(s.key)...)

@@ -28,6 +28,7 @@ type fakeChain struct {
 	node  *chaintest.Node
 	wakes []chan struct{}
 	asked func() // called before a block is added
+	once  error  // what the next block is refused with, whatever it is
 }
 
 func (c *fakeChain) Tip() consensus.State {
@@ -54,6 +55,10 @@ func (c *fakeChain) AddBlock(ctx context.Context, b *consensus.Block) (ledger.Ad
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := c.once; err != nil {
+		c.once = nil
+		return ledger.Added{}, err
+	}
 	s := c.node.State
 	if _, err := consensus.CheckHeader(s, &b.Header, c.now()); err != nil {
 		return ledger.Added{}, err
