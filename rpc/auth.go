@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 )
 
 const (
@@ -88,4 +89,22 @@ func (l logins) allow(header string) bool {
 		allowed |= subtle.ConstantTimeCompare(sum[:], want[:])
 	}
 	return allowed == 1
+}
+
+// triesEvery is how often the log is told of refused logins at most: whoever tries passwords shall not fill a disk.
+const triesEvery = time.Second
+
+// refused notes a refused login.
+func (s *Server) refused(peer string) {
+	s.mu.Lock()
+	s.tries++
+	tries := s.tries
+	tell := time.Since(s.triesAt) >= triesEvery
+	if tell {
+		s.tries, s.triesAt = 0, time.Now()
+	}
+	s.mu.Unlock()
+	if tell {
+		s.opts.Log.Info("RPC login refused", "peer", peer, "tries", tries)
+	}
 }

@@ -286,11 +286,13 @@ func (a *api) statsEnd(c *Call) (ledger.BlockInfo, error) {
 
 // countTxs returns the number of transactions from the genesis up to a block of the best chain, and in the last blocks of them.
 func (a *api) countTxs(ctx context.Context, last consensus.State, blocks int32) (total, window int, err error) {
+	hash := last.Hash // by hash: the best chain may change meanwhile
 	for height := last.Height; height >= 0; height-- {
-		info, err := a.at(height)
+		info, err := a.info(hash)
 		if err != nil {
 			return 0, 0, err
 		}
+		hash = info.State.Header.PrevBlock
 		total += info.Txs
 		if height > last.Height-blocks {
 			window += info.Txs

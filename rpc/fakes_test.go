@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"maps"
 	"sync/atomic"
@@ -342,6 +343,9 @@ func newRigWithout(t *testing.T) *rig {
 
 // discard is a log that nobody reads.
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// textLog is a log that w reads.
+func textLog(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
 
 // use makes a table with these parts and the rig's fakes.
 func (r *rig) use(p Parts) {

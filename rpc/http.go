@@ -29,11 +29,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusNotFound, nil)
 		return
 	}
-	defer s.inFlight.Add(-1)
-	if s.inFlight.Add(1) > int64(s.opts.Threads+s.opts.Queue) {
-		reply(w, http.StatusServiceUnavailable, []byte("Work queue depth exceeded"))
-		return
-	}
 	if r.Method != http.MethodPost {
 		reply(w, http.StatusMethodNotAllowed, []byte("JSONRPC server handles only POST requests"))
 		return
@@ -41,24 +36,27 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.checkLogin(w, r) {
 		return
 	}
-	t := thread{tokens: s.threads}
+	upload := token{bucket: s.uploads}
+	defer upload.give()
+	body, status := readBody(w, r, &upload)
+	if status != 0 {
+		reply(w, status, nil)
+		return
+	}
+	defer s.inFlight.Add(-1) // whoever has no login, or dawdles over its body, is not counted: it keeps nobody out
+	if s.inFlight.Add(1) > int64(s.opts.Threads+s.opts.Queue) {
+		reply(w, http.StatusServiceUnavailable, []byte("Work queue depth exceeded"))
+		return
+	}
+	t := token{bucket: s.threads}
 	if !t.take(r.Context()) {
 		reply(w, http.StatusServiceUnavailable, []byte("Shutting down"))
 		return
 	}
 	defer t.give()
-	body, status := readBody(w, r)
-	if status != 0 {
-		reply(w, status, nil)
-		return
-	}
 	o := origin{idle: t.idle(r.Context())}
 	o.wallet, o.hasWallet = strings.CutPrefix(r.URL.Path, walletPath)
-	status, answer := s.answer(r.Context(), o, body)
-	if status != http.StatusNoContent {
-		w.Header().Set("Content-Type", "application/json")
-	}
-	reply(w, status, answer)
+	s.serveBody(w, r, o, body)
 }
 
 // checkLogin reports whether the caller may call, and answers if not.
@@ -68,7 +66,7 @@ func (s *Server) checkLogin(w http.ResponseWriter, r *http.Request) bool {
 		return true
 	}
 	if len(header) > 0 {
-		s.opts.Log.Info("RPC login refused", "peer", r.RemoteAddr)
+		s.refused(r.RemoteAddr)
 		pause(r.Context(), wrongLoginDelay)
 	}
 	w.Header().Set("WWW-Authenticate", `Basic realm="jsonrpc"`)
@@ -86,11 +84,22 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// readBody reads a request's body. The status is 0 unless the request is to be refused with it.
-func readBody(w http.ResponseWriter, r *http.Request) (body []byte, status int) {
+// readBody reads a request's body. The status is 0 unless the request is to be refused with it. A large body waits for a token,
+// so that however many come at the same time, memory holds few.
+func readBody(w http.ResponseWriter, r *http.Request, upload *token) (body []byte, status int) {
 	timeouts := http.NewResponseController(w)
 	_ = timeouts.SetReadDeadline(time.Now().Add(bodyTimeout)) // a writer that has no deadlines is a test's
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
+	limited := http.MaxBytesReader(w, r.Body, maxBodyBytes)
+	body, err := io.ReadAll(io.LimitReader(limited, smallBody))
+	if err == nil && len(body) == smallBody {
+		if !upload.take(r.Context()) {
+			return nil, http.StatusServiceUnavailable
+		}
+		_ = timeouts.SetReadDeadline(time.Now().Add(bodyTimeout)) // it was not the caller who was slow
+		var rest []byte
+		rest, err = io.ReadAll(limited)
+		body = append(body, rest...)
+	}
 	_ = timeouts.SetReadDeadline(time.Time{}) // or a call that waits longer would be cut off
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -112,16 +121,16 @@ func reply(w http.ResponseWriter, status int, body []byte) {
 	_, _ = w.Write(body) // whoever has gone does not get the answer
 }
 
-// thread is the right to work on a call. It belongs to one goroutine.
-type thread struct {
-	tokens chan struct{}
+// token is one of a limited number of rights, such as that to work on a call. It belongs to one goroutine.
+type token struct {
+	bucket chan struct{}
 	held   bool
 }
 
 // take waits for a token. It returns false if ctx ends first.
-func (t *thread) take(ctx context.Context) bool {
+func (t *token) take(ctx context.Context) bool {
 	select {
-	case t.tokens <- struct{}{}:
+	case t.bucket <- struct{}{}:
 		t.held = true
 	case <-ctx.Done():
 	}
@@ -129,15 +138,15 @@ func (t *thread) take(ctx context.Context) bool {
 }
 
 // give returns the token.
-func (t *thread) give() {
+func (t *token) give() {
 	if t.held {
-		<-t.tokens
+		<-t.bucket
 		t.held = false
 	}
 }
 
 // idle returns a function that waits without a token, so that callers who wait do not keep others from working.
-func (t *thread) idle(ctx context.Context) func(wait func()) {
+func (t *token) idle(ctx context.Context) func(wait func()) {
 	return func(wait func()) {
 		t.give()
 		wait()

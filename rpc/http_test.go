@@ -245,7 +245,7 @@ func TestWorkQueue(t *testing.T) {
 	s.Ready(Parts{})
 	s.inFlight.Add(5) // as if so many callers were there
 	const full = "503 Service Unavailable\nContent-Type: text/plain; charset=utf-8\nContent-Length: 25\n\nWork queue depth exceeded"
-	if got := exchange(t, s, post("", "")); got != full {
+	if got := exchange(t, s, post(cookieOf(t, s), "[]")); got != full {
 		t.Errorf("got\n%s\nwant\n%s", got, full)
 	}
 	s.inFlight.Add(-1)

@@ -63,15 +63,9 @@ func parseRequest(v Value) (request, error) {
 	return r, errorf(CodeInvalidRequest, "Params must be an array or object")
 }
 
-// answer works on the body of a request and returns the HTTP status and body of the answer.
-func (s *Server) answer(ctx context.Context, o origin, body []byte) (status int, answer []byte) {
-	v, err := parseValue(body)
-	switch {
-	case err != nil:
-		return s.refuse(request{id: &Value{Kind: Null}}, errorf(CodeParse, "Parse error"))
-	case v.Kind == Array:
-		return s.answerBatch(ctx, o, v.List)
-	case v.Kind != Object:
+// answer works on a call and returns the HTTP status and body of the answer.
+func (s *Server) answer(ctx context.Context, o origin, v Value) (status int, answer []byte) {
+	if v.Kind != Object {
 		return s.refuse(request{id: &Value{Kind: Null}}, errorf(CodeParse, "Top-level object parse error"))
 	}
 	r, err := parseRequest(v)
@@ -86,31 +80,6 @@ func (s *Server) answer(ctx context.Context, o origin, body []byte) (status int,
 		return s.refuse(r, err)
 	}
 	return http.StatusOK, append(s.encode(r, result, err), '\n')
-}
-
-// answerBatch works on the calls of a batch one after the other. Whatever becomes of them, the status is 200.
-func (s *Server) answerBatch(ctx context.Context, o origin, calls []Value) (status int, answer []byte) {
-	var w bytes.Buffer
-	w.WriteByte('[')
-	for _, v := range calls {
-		r, err := parseRequest(v)
-		var result any
-		if err == nil {
-			result, err = s.execute(ctx, o, r)
-		}
-		if r.notification() {
-			continue
-		}
-		if w.Len() > 1 {
-			w.WriteByte(',')
-		}
-		w.Write(s.encode(r, result, err))
-	}
-	if w.Len() == 1 && len(calls) > 0 {
-		return http.StatusNoContent, nil
-	}
-	w.WriteString("]\n")
-	return http.StatusOK, w.Bytes()
 }
 
 // refuse answers a call with an HTTP error, as JSON-RPC 1.x over HTTP does.

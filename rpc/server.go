@@ -37,6 +37,8 @@ const (
 	defaultQueue   = 64
 	maxHeaderBytes = 8192
 	maxBodyBytes   = 32 << 20
+	smallBody      = 64 << 10 // bytes of a body that are read without waiting for others
+	maxUploads     = 8        // larger bodies that are in memory at the same time
 	idleTimeout    = 30 * time.Second
 	bodyTimeout    = 60 * time.Second // to receive a body whole
 	replyTimeout   = 60 * time.Second // to send an answer
@@ -49,15 +51,18 @@ type Server struct {
 	listener net.Listener  // set once
 	auth     logins        // set once
 	threads  chan struct{} // one token for each call that is worked on
+	uploads  chan struct{} // one token for each large body
 	started  time.Time     // set once, by the machine's clock
 
 	inFlight atomic.Int64          // requests that are worked on or wait
 	state    atomic.Pointer[state] // what is served now
 
-	mu     sync.Mutex // guards all below
-	active map[uint64]activeCall
-	nextID uint64
-	closed bool
+	mu      sync.Mutex // guards all below
+	active  map[uint64]activeCall
+	nextID  uint64
+	closed  bool
+	tries   int       // logins refused since the log was told
+	triesAt time.Time // when it was told
 }
 
 // state is what a server can do at the moment.
@@ -85,6 +90,7 @@ func New(opts Options) (*Server, error) {
 		opts:     opts,
 		listener: opts.Listener,
 		threads:  make(chan struct{}, opts.Threads),
+		uploads:  make(chan struct{}, maxUploads),
 		started:  time.Now(),
 		active:   make(map[uint64]activeCall),
 	}
