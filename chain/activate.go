@@ -293,12 +293,12 @@ func (c *Chain) tidy() error {
 	if c.o.FlushEvery > 0 && c.since >= c.o.FlushEvery {
 		return c.flush()
 	}
-	if c.coins.bytes <= c.o.CacheBytes {
+	if c.coins.bytes() <= c.o.CacheBytes {
 		return nil
 	}
 	c.mu.Lock()
 	c.coins.evict(c.o.CacheBytes / 2)
-	full := c.coins.bytes > c.o.CacheBytes/4*3
+	full := c.coins.bytes() > c.o.CacheBytes/4*3
 	c.mu.Unlock()
 	if full {
 		return c.flush()

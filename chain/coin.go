@@ -54,6 +54,9 @@ func decodeCoin(b []byte) (consensus.Coin, error) {
 		return consensus.Coin{}, fmt.Errorf("coin: %w", errCoding)
 	}
 	c.Value = btcutil.Amount(value)
+	if consensus.Unspendable(b[n:]) { // is never a coin
+		return consensus.Coin{}, fmt.Errorf("coin: %w", errCoding)
+	}
 	c.PkScript = append([]byte{}, b[n:]...)
 	return c, nil
 }

@@ -133,7 +133,7 @@ func (c *Chain) fillAll(records []record, fill func(record) error) error {
 }
 
 func (c *Chain) eachDirty(fn func(record) error) error {
-	return c.coins.eachDirty(func(key coinKey, value []byte) error {
+	return c.coins.eachDirty(func(key *coinKey, value []byte) error {
 		r := record{key: append([]byte{coinPrefix}, key[:]...)}
 		if value != nil {
 			r.value = append([]byte{}, value...)

@@ -250,12 +250,12 @@ func TestRunFlushes(t *testing.T) {
 // A small budget makes the chain flush and forget, and changes nothing else.
 func TestSmallBudget(t *testing.T) {
 	s := newStory(t)
-	s.o.CacheBytes = 20 * slotBytes
+	s.o.CacheBytes = 3000
 	s.reopen().chain("genesis", "base", 101)
 	s.Block("base101", "a1", chaintest.Txs(spend(s, "base101", 0), spend(s, "base101", 1)))
 	s.add("a1").tip("a1")
-	if s.c.coins.bytes > s.o.CacheBytes {
-		t.Errorf("%d bytes of coins in memory", s.c.coins.bytes)
+	if s.c.coins.bytes() > s.o.CacheBytes {
+		t.Errorf("%d bytes of coins in memory", s.c.coins.bytes())
 	}
 	if s.mem.made() < 3 {
 		t.Errorf("%d updates", s.mem.made())

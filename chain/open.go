@@ -181,7 +181,7 @@ func (c *Chain) replayed(v *view) error {
 		v.changes[op] = ch
 	}
 	c.coins.apply(v.changes)
-	if c.coins.bytes <= c.o.CacheBytes {
+	if c.coins.bytes() <= c.o.CacheBytes {
 		return nil
 	}
 	if err := c.writeCoins(); err != nil {

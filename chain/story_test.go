@@ -160,17 +160,18 @@ func (s *story) coins(name string) {
 			got[k.outPoint()] = coin
 		}
 	}
-	for key, slot := range s.c.coins.slots {
-		if slot.flags&coinExists == 0 {
-			delete(got, key.outPoint())
-			continue
+	_ = s.c.coins.table.each(func(e entry) error {
+		if e.flags()&coinExists == 0 {
+			delete(got, e.key().outPoint())
+			return nil
 		}
-		coin, err := decodeCoin(s.c.coins.value(key, &slot))
+		coin, err := decodeCoin(e.value())
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		got[key.outPoint()] = coin
-	}
+		got[e.key().outPoint()] = coin
+		return nil
+	})
 	if len(got) != len(want) || s.c.count != int64(len(want)) {
 		s.t.Fatalf("%d coins, counted %d; after %s there are %d", len(got), s.c.count, name, len(want))
 	}
