@@ -50,12 +50,12 @@ func leave(t *testing.T, disk string, bytes int64) {
 func TestFullDisk(t *testing.T) {
 	file := moddata.BitcoinBlocks(t)
 	want := importBitcoin(t, file, t.TempDir())
-	disk := smallDisk(t, "256m")
+	disk := smallDisk(t, "160m")
 	dir := filepath.Join(disk, "data")
 	refused, midway := 0, 0
 	for room := int64(56 * mib); ; room += 2 * mib {
 		leave(t, disk, room)
-		r := groat(t, "chain", "import", "--network", "bitcoin", "--datadir", dir, "--dbcache", "32", "--flush-every", "200", "--log-level", "error", file)
+		r := groat(t, "chain", "import", "--network", "bitcoin", "--datadir", dir, "--flush-every", "200", "--log-level", "error", file)
 		if r.code == 0 {
 			break
 		}
@@ -71,7 +71,7 @@ func TestFullDisk(t *testing.T) {
 	if refused == 0 || midway == 0 {
 		t.Error("the disk was never full in the middle of an import")
 	}
-	if got := importBitcoin(t, file, dir, "--dbcache", "32"); got != want {
+	if got := importBitcoin(t, file, dir); got != want {
 		t.Errorf("coins %s, want %s", got, want)
 	}
 }

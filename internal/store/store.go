@@ -35,6 +35,8 @@ const (
 	minMemTable = 8 << 20
 	maxMemTable = 64 << 20
 	memTables   = 3 // one being written and two being flushed
+
+	diskShare = 16 // a table takes at most this part of what is free when the store is opened, as a divisor
 )
 
 // Options says where a store lies and what it may use.
@@ -75,7 +77,12 @@ func Open(o Options) (*DB, error) {
 }
 
 func open(o Options) (*DB, error) {
-	memTable := min(max(o.Budget/memTables, minMemTable), maxMemTable)
+	free, err := disk.Free(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	// A small disk gets small tables, or the reserve alone would not fit on it.
+	memTable := max(min(o.Budget/memTables, maxMemTable, free/diskShare), minMemTable)
 	// What Badger may have to write before the next check: its logs, the tables they become, and a compaction.
 	reserve := 4 * memTable
 	if err := disk.Check(o.Dir, reserve); err != nil {
