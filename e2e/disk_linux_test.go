@@ -6,8 +6,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
+	"groat/internal/chaintest"
 	"groat/internal/moddata"
+	"groat/testnet"
 )
 
 const mib = 1 << 20
@@ -74,4 +77,44 @@ func TestFullDisk(t *testing.T) {
 	if got := importBitcoin(t, file, dir); got != want {
 		t.Errorf("coins %s, want %s", got, want)
 	}
+}
+
+// TestFullDiskStopsNode fills the disk under a running node: it stops by itself, says why, and goes on where it was.
+func TestFullDiskStopsNode(t *testing.T) {
+	disk := smallDisk(t, "160m")
+	w, err := testnet.Start(within(t, time.Minute), testnet.Config{Binary: binary, Nodes: 1, Dir: filepath.Join(disk, "net"), Keep: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	n, to := w.Nodes[0], text(t, chaintest.KeyFor(1).Script(chaintest.P2WPKH))
+	mine(t, n, 10, to)
+	leave(t, disk, mib)
+	if err := n.Call(t.Context(), nil, "generatetoaddress", 1, to); err == nil {
+		t.Error("mined a block on a full disk")
+	}
+	for ctx := within(t, 20*time.Second); n.Running(); {
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			t.Fatal("the node goes on with a full disk")
+		}
+	}
+	if log := tail(filepath.Join(n.Dir, "log"), 3); !strings.Contains(log, "the disk of "+n.Dir) || strings.Contains(log, "panic") {
+		t.Errorf("the node's last words: %s", log)
+	}
+	leave(t, disk, 1<<40)
+	if err := n.Start(within(t, time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	var height int
+	call(t, n, &height, "getblockcount")
+	if height != 10 {
+		t.Errorf("height %d after the disk was full, want 10", height)
+	}
+	mine(t, n, 1, to)
 }
