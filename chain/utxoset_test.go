@@ -1,13 +1,9 @@
 package chain
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"maps"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"testing"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -24,24 +20,11 @@ import (
 	"groat/internal/muhash"
 )
 
-// plainCoin is what the hashes of the coin set are made of, written in the plain way.
-func plainCoin(op wire.OutPoint, c consensus.Coin) []byte {
-	code := uint32(c.Height) * 2
-	if c.Coinbase {
-		code++
-	}
-	var b bytes.Buffer
-	b.Write(op.Hash[:])
-	b.Write([]byte{byte(op.Index), byte(op.Index >> 8), 0, 0, byte(code), byte(code >> 8), 0, 0})
-	_ = wire.WriteTxOut(&b, 0, 0, wire.NewTxOut(int64(c.Value), c.PkScript)) // a bytes.Buffer takes every write
-	return b.Bytes()
-}
-
 // plainMuHash hashes the coins in whatever order they come.
 func plainMuHash(coins consensus.Coins) chainhash.Hash {
 	h := muhash.New()
 	for op, c := range coins {
-		h.Add(plainCoin(op, c))
+		h.Add(chaintest.CoinBytes(op, c))
 	}
 	return h.Hash()
 }
@@ -53,24 +36,15 @@ func TestUTXOSet(t *testing.T) {
 	s.Block("base102", "a1", chaintest.Txs(two, spend(s, "base102", 1)))
 	s.add("a1")
 	coins := s.At("a1").Coins
-	keys := slices.SortedFunc(maps.Keys(coins), func(a, b wire.OutPoint) int {
-		if c := bytes.Compare(a.Hash[:], b.Hash[:]); c != 0 {
-			return c
-		}
-		return int(a.Index) - int(b.Index)
-	})
-	want := ledger.SetInfo{Tip: ledger.Ref{Hash: s.At("a1").State.Hash, Height: 103}, Coins: int64(len(keys))}
-	h, txs := sha256.New(), make(map[chainhash.Hash]bool)
-	for _, op := range keys {
-		c := coins[op]
-		h.Write(plainCoin(op, c))
+	want := ledger.SetInfo{Tip: ledger.Ref{Hash: s.At("a1").State.Hash, Height: 103}, Coins: int64(len(coins)), Total: chaintest.SetSum(coins)}
+	txs := make(map[chainhash.Hash]bool)
+	for op, c := range coins {
 		txs[op.Hash] = true
-		want.Total += c.Value
 		want.BogoSize += int64(50 + len(c.PkScript))
 	}
 	want.Txs = int64(len(txs))
 	for kind, hash := range map[ledger.SetHash]chainhash.Hash{
-		ledger.NoHash: {}, ledger.HashSerialized: sha256.Sum256(h.Sum(nil)), ledger.MuHash: plainMuHash(coins),
+		ledger.NoHash: {}, ledger.HashSerialized: chaintest.SetHash(coins), ledger.MuHash: plainMuHash(coins),
 	} {
 		got, err := s.c.UTXOSet(context.Background(), kind)
 		want.Hash, want.DiskBytes = hash, got.DiskBytes
@@ -88,7 +62,7 @@ func TestMuHashFollowsTheBlocks(t *testing.T) {
 	s := newStory(t).chain("genesis", "base", 101)
 	set := muhash.New()
 	for op, c := range s.At("base101").Coins {
-		set.Add(plainCoin(op, c))
+		set.Add(chaintest.CoinBytes(op, c))
 	}
 	r := rand.New(rand.NewPCG(1, 1))
 	for k, name := range []string{"a1", "a2", "a3", "a4"} {
@@ -100,11 +74,11 @@ func TestMuHashFollowsTheBlocks(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, e := range spent {
-			set.Remove(plainCoin(e.OutPoint, e.Coin))
+			set.Remove(chaintest.CoinBytes(e.OutPoint, e.Coin))
 		}
 		for op, c := range s.At(name).Coins {
 			if c.Height == s.At(name).State.Height {
-				set.Add(plainCoin(op, c))
+				set.Add(chaintest.CoinBytes(op, c))
 			}
 		}
 		if got := s.muHash(); got != set.Hash() {

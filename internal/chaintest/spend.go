@@ -1,7 +1,6 @@
 package chaintest
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"slices"
@@ -62,11 +61,12 @@ func (k Key) Script(kind Kind) []byte {
 // Mature returns the coins of n that the given key can spend in the block after it, the oldest first.
 func (n *Node) Mature(k Key) []consensus.Entry {
 	var found []consensus.Entry
+	scripts := k.scripts()
 	for op, c := range n.Coins {
 		if c.Coinbase && n.State.Height+1-c.Height < consensus.Maturity {
 			continue
 		}
-		if _, ok := k.kindOf(c.PkScript); ok {
+		if _, ok := scripts[string(c.PkScript)]; ok {
 			found = append(found, consensus.Entry{OutPoint: op, Coin: c})
 		}
 	}
@@ -74,21 +74,18 @@ func (n *Node) Mature(k Key) []consensus.Entry {
 		if a.Coin.Height != b.Coin.Height {
 			return int(a.Coin.Height - b.Coin.Height)
 		}
-		if c := bytes.Compare(a.OutPoint.Hash[:], b.OutPoint.Hash[:]); c != 0 {
-			return c
-		}
-		return int(a.OutPoint.Index) - int(b.OutPoint.Index)
+		return compareOutPoints(a.OutPoint, b.OutPoint)
 	})
 	return found
 }
 
-func (k Key) kindOf(script []byte) (Kind, bool) {
+// scripts returns the scripts that pay to k.
+func (k Key) scripts() map[string]Kind {
+	scripts := make(map[string]Kind)
 	for _, kind := range []Kind{P2WPKH, P2TR, P2PKH} {
-		if bytes.Equal(script, k.Script(kind)) {
-			return kind, true
-		}
+		scripts[string(k.Script(kind))] = kind
 	}
-	return 0, false
+	return scripts
 }
 
 // Pay returns a signed transaction that spends coins of k and pays value to script, and what is left less the fee back to k.
@@ -114,11 +111,11 @@ func (k Key) Sign(tx *wire.MsgTx, coins []consensus.Entry) {
 		outs[c.OutPoint] = wire.NewTxOut(int64(c.Coin.Value), c.Coin.PkScript)
 	}
 	hashes := txscript.NewTxSigHashes(tx, txscript.NewMultiPrevOutFetcher(outs))
+	scripts := k.scripts()
 	for i, c := range coins {
-		kind, _ := k.kindOf(c.Coin.PkScript)
 		var err error
 		in := tx.TxIn[i]
-		switch kind {
+		switch scripts[string(c.Coin.PkScript)] {
 		case P2TR:
 			in.Witness, err = txscript.TaprootWitnessSignature(tx, hashes, i, int64(c.Coin.Value), c.Coin.PkScript, txscript.SigHashDefault, k.priv)
 		case P2PKH:
@@ -127,7 +124,7 @@ func (k Key) Sign(tx *wire.MsgTx, coins []consensus.Entry) {
 			in.Witness, err = txscript.WitnessSignature(tx, hashes, i, int64(c.Coin.Value), c.Coin.PkScript, txscript.SigHashAll, k.priv, true)
 		}
 		if err != nil {
-			panic(err) // the engine signs every script that kindOf knows
+			panic(err) // these scripts can be signed
 		}
 	}
 }

@@ -4,6 +4,7 @@
 package chaintest
 
 import (
+	"maps"
 	"math"
 	"strconv"
 	"testing"
@@ -183,10 +184,7 @@ func commit(msg *wire.MsgBlock) {
 
 // after returns the coins after b, from those after up.
 func after(up *Node, b *consensus.Block) consensus.Coins {
-	coins := make(consensus.Coins, len(up.Coins)+len(b.Txs))
-	for op, c := range up.Coins {
-		coins[op] = c
-	}
+	coins := maps.Clone(up.Coins)
 	for i, tx := range b.Txs {
 		for _, in := range tx.Msg.TxIn {
 			delete(coins, in.PreviousOutPoint)
