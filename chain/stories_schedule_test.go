@@ -18,7 +18,7 @@ import (
 // with short intervals to the very end, where nothing is left to claim.
 func TestStoryOfHalvings(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ interval, halvings int32 }{{150, 4}, {5, 34}} {
+	for _, c := range []struct{ interval, halvings int32 }{{150, 3}, {5, 34}} {
 		t.Run(fmt.Sprintf("every %d", c.interval), func(t *testing.T) {
 			p := consensus.Regtest()
 			p.HalvingInterval = c.interval

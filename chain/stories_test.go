@@ -110,8 +110,8 @@ func TestStoryOfADeepReorg(t *testing.T) {
 	//              \- b1 - … - b1001, with payments on both sides
 	s := newStory(t)
 	s.Blocks("base", 101).Tip("base101")
-	s.Block("a", chaintest.Spend(s.Coin(0))).Blocks("a", 999).Tip("a999")
-	s.On("base101").Hidden("b").Hidden("b0", chaintest.Spend(s.Coin(0), s.Coin(1))).HiddenBlocks("b", 999)
+	s.Block("a", chaintest.Spend(s.Coin(0))).Blocks("a", 999, chaintest.Barren).Tip("a999")
+	s.On("base101").Hidden("b").Hidden("b0", chaintest.Spend(s.Coin(0), s.Coin(1))).HiddenBlocks("b", 999, chaintest.Barren)
 	names := []string{"b", "b0"}
 	for i := range 997 {
 		names = append(names, fmt.Sprintf("b%d", i+1))

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/btcsuite/btcd/btcutil/v2"
+	"github.com/btcsuite/btcd/txscript/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"groat/consensus"
@@ -33,6 +34,9 @@ func After(d time.Duration) Mod {
 func Claim(value btcutil.Amount) Mod {
 	return Coinbase(func(tx *wire.MsgTx) { tx.TxOut[0].Value = int64(value) })
 }
+
+// Barren makes the coinbase pay nobody, so that long chains have few coins.
+func Barren(d *Draft) { d.Msg.Transactions[0].TxOut[0].PkScript = []byte{txscript.OP_RETURN} }
 
 // Flaw is a way to break a block on purpose.
 type Flaw struct {

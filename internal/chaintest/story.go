@@ -79,19 +79,19 @@ func (s *Story) Block(name string, mods ...Mod) *Story {
 }
 
 // HiddenBlocks builds n blocks named prefix1, prefix2, …, of which the chain is not told yet.
-func (s *Story) HiddenBlocks(prefix string, n int) *Story {
+func (s *Story) HiddenBlocks(prefix string, n int, mods ...Mod) *Story {
 	s.t.Helper()
 	for i := range n {
-		s.Hidden(prefix + strconv.Itoa(i+1))
+		s.Hidden(prefix+strconv.Itoa(i+1), mods...)
 	}
 	return s
 }
 
 // Blocks builds n blocks named prefix1, prefix2, … and tells the chain.
-func (s *Story) Blocks(prefix string, n int) *Story {
+func (s *Story) Blocks(prefix string, n int, mods ...Mod) *Story {
 	s.t.Helper()
 	for i := range n {
-		s.Block(prefix + strconv.Itoa(i+1))
+		s.Block(prefix+strconv.Itoa(i+1), mods...)
 	}
 	return s
 }

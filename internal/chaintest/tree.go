@@ -36,12 +36,13 @@ type Tree struct {
 	t     testing.TB
 	nodes map[string]*Node
 	extra uint32 // makes coinbases differ between branches
+	pays  []byte // the script that coinbases pay to
 }
 
 // New returns the tree that has only the first block of p, which must have trivial work.
 func New(t testing.TB, p *consensus.Params) *Tree {
 	genesis := &Node{Name: Root, Block: consensus.NewBlock(p.Genesis), State: consensus.Genesis(p), Coins: consensus.Coins{}}
-	return &Tree{Params: p, Now: time.Now(), t: t, nodes: map[string]*Node{Root: genesis}}
+	return &Tree{Params: p, Now: time.Now(), t: t, nodes: map[string]*Node{Root: genesis}, pays: KeyFor(0).Script(P2WPKH)}
 }
 
 // At returns the block with the given name.
@@ -156,7 +157,7 @@ func (g *Tree) coinbase(up *Node) *wire.MsgTx {
 	tx := wire.NewMsgTx(2)
 	script := append(consensus.HeightPush(height), 4, byte(g.extra), byte(g.extra>>8), byte(g.extra>>16), byte(g.extra>>24))
 	tx.AddTxIn(wire.NewTxIn(&wire.OutPoint{Index: math.MaxUint32}, script, nil))
-	tx.AddTxOut(wire.NewTxOut(int64(up.State.Subsidy()), KeyFor(0).Script(P2WPKH)))
+	tx.AddTxOut(wire.NewTxOut(int64(up.State.Subsidy()), g.pays))
 	return tx
 }
 
