@@ -175,10 +175,10 @@ func (c *Chain) assumed(i id) bool {
 	return c.tree.ancestor(trusted, c.tree.at(i).height) == i
 }
 
-// doubt returns err, for which a block is to be marked, unless it could be our disk's: before a coin counts as missing, all that is on the disk is
-// checked. Badger reads a damaged table as one that lacks the key.
+// doubt returns err, for which a block is to be marked, unless it could be our disk's: before a coin counts as missing, or as there where none may
+// be, all that is on the disk is checked. Badger reads a damaged table as one that lacks the key.
 func (c *Chain) doubt(ctx context.Context, err error) error {
-	if !errors.Is(err, consensus.ErrMissingInput) {
+	if !errors.Is(err, consensus.ErrMissingInput) && !errors.Is(err, consensus.ErrDuplicateTx) {
 		return err
 	}
 	switch bad := c.checkStorage(ctx); {
@@ -196,21 +196,19 @@ func (c *Chain) checkStorage(ctx context.Context) error {
 	if err := c.o.Store.Verify(ctx); err != nil {
 		return damaged(err)
 	}
-	found := int64(0)
-	err := c.o.Store.Iterate([]byte{coinPrefix}, func(_, value []byte) error {
-		found++
-		if _, err := decodeCoin(value); err != nil {
-			return err
+	var found tally
+	err := c.o.Store.Iterate([]byte{coinPrefix}, func(key, value []byte) error {
+		if _, err := decodeCoin(value); err != nil || len(key) != 1+len(coinKey{}) {
+			return fmt.Errorf("coin %x: %w", key, errCoding)
 		}
+		k := coinKey(key[1:])
+		found.add(k.outPoint())
 		return ctx.Err()
 	})
 	if err != nil {
 		return damaged(err)
 	}
-	if found != c.disk.coins {
-		return fmt.Errorf("%w: it has %d coins of %d", ErrDamaged, found, c.disk.coins)
-	}
-	return nil
+	return found.want(c.disk.tally)
 }
 
 // damaged makes the errors of store and files that mean damage an ErrDamaged.
@@ -275,7 +273,7 @@ func (c *Chain) commit(v *view, at consensus.State, blocks int32) error {
 	c.coins.apply(v.changes)
 	c.tree.active = c.tree.follow(c.tree.active, i)
 	c.tip = at
-	c.count += v.coins
+	c.tally = c.tally.plus(v.tally)
 	c.commits++
 	c.mu.Unlock()
 	c.since += blocks

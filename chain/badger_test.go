@@ -130,12 +130,12 @@ func TestKilledProcess(t *testing.T) {
 }
 
 func importUntilKilled(t *testing.T, dir string) {
+	file := moddata.BitcoinBlocks(t) // first: a process that is forked in the last moment holds the lock a little longer
 	c, done := openBadger(t, consensus.Bitcoin(), dir, 200)
 	defer done()
 	if _, err := os.Stdout.WriteString("open " + strconv.Itoa(int(c.Tip().Height)) + "\n"); err != nil {
 		t.Fatal(err)
 	}
-	file := moddata.BitcoinBlocks(t)
 	if _, err := Import(context.Background(), c, []string{file}, nil); err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ import (
 
 // ErrDamaged says that what is on the disk is not what was written there: nobody's block is to blame. Whatever was going on
 // has stopped without a verdict.
-var ErrDamaged = errors.New("the ledger on this disk is damaged; restore the data directory from a copy, or remove it and sync again")
+var ErrDamaged = errors.New("the ledger on this disk is damaged ('groat chain verify' shows where, 'groat chain rebuild' makes it anew from the block files)")
 
 var errClosed = errors.New("the chain is closed")
 
@@ -55,6 +55,7 @@ type Options struct {
 	FlushEvery  int32          // blocks; 0 flushes by size and time only
 	AssumeValid chainhash.Hash // scripts of this block and its ancestors are not run; zero is none
 	Reserve     int64          // bytes that must stay free on the disk besides what the store asks for; 0 is DefaultReserve
+	CheckStore  bool           // compare the coins with their tally on opening: the store may have lost records
 	FS          blockfile.FS   // nil is the operating system's
 }
 
@@ -90,6 +91,8 @@ type Chain struct {
 	settled atomic.Bool      // the initial download is over, for good
 	trouble chan error       // holds the error that Run has to end with
 
+	whole blockfile.Pos // set by Rebuild before anything else: the block files are good up to here whatever the store says
+
 	writer chan struct{} // has room for one: who is in it moves the tip or flushes, and owns these
 	disk   place         // what is on the disk
 	since  int32         // blocks connected or undone since the last flush
@@ -99,7 +102,7 @@ type Chain struct {
 	mu      sync.RWMutex // guards all below; held for moments, never while scripts run or files are written
 	tree    *tree
 	coins   *cache // changed by the writer only, who may read it without mu
-	count   int64  // coins that exist at the tip
+	tally   tally  // of the coins that exist at the tip
 	tip     consensus.State
 	commits uint64 // how often the tip changed
 	recent  *recent
@@ -109,6 +112,18 @@ type Chain struct {
 // Open opens the chain in o.Dir and o.Store, or begins one. It brings coins and tip in order after a crash and connects the blocks that were
 // stored after the last flush, which takes as long as it takes unless ctx ends.
 func Open(ctx context.Context, o Options) (*Chain, error) {
+	c, err := prepare(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.open(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the chain: %w", err), c.closeFiles())
+	}
+	return c, nil
+}
+
+// prepare returns a chain that knows nothing yet.
+func prepare(o Options) (*Chain, error) {
 	o = o.withDefaults()
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of the block files: %w", err)
@@ -116,14 +131,10 @@ func Open(ctx context.Context, o Options) (*Chain, error) {
 	if err := disk.Check(o.Dir, o.Reserve+o.Store.Need(0)); err != nil {
 		return nil, err
 	}
-	c := &Chain{
+	return &Chain{
 		o: o, writer: make(chan struct{}, 1), trouble: make(chan error, 1), last: o.Now(),
 		tree: newTree(o.Params), coins: newCache(), recent: newRecent(), reasons: make(map[id]consensus.RuleError),
-	}
-	if err := c.open(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("open the chain: %w", err), c.closeFiles())
-	}
-	return c, nil
+	}, nil
 }
 
 // Close flushes and closes the files. It waits for whoever moves the tip.

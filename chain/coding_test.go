@@ -134,7 +134,7 @@ func FuzzIndex(f *testing.F) {
 }
 
 func FuzzPlace(f *testing.F) {
-	p := place{tip: chainhash.Hash{1}, coins: 5}
+	p := place{tip: chainhash.Hash{1}, tally: tally{5, 7}}
 	f.Add(p.encode(chainhash.Hash{2}))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		p, err := decodePlace(raw, chainhash.Hash{2})

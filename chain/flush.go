@@ -68,7 +68,7 @@ func (c *Chain) unsaved() ([]record, place) {
 		c.tree.at(i).flags &^= unsaved
 	}
 	c.tree.unsaved = nil
-	return nodes, place{tip: c.tip.Hash, coins: c.count}
+	return nodes, place{tip: c.tip.Hash, tally: c.tally}
 }
 
 // unsave gives back what unsaved took.
@@ -151,6 +151,10 @@ func (c *Chain) reached(goal *place) []record {
 // work out again from the files what the coins have to be, and each of those changes may be made twice.
 func (c *Chain) writeInParts(nodes []record, goal *place) error {
 	w := parts{store: c.o.Store}
+	// In a new directory the first parts would otherwise belong to nothing.
+	if err := w.add(record{[]byte(placeKey), c.disk.encode(c.o.Params.GenesisHash)}); err != nil {
+		return c.half(err)
+	}
 	for _, r := range nodes {
 		if err := w.add(r); err != nil {
 			return c.half(err)

@@ -10,8 +10,35 @@ import (
 	"groat/internal/store"
 )
 
-// open loads what is on the disk and brings it in order.
+// open loads what is on the disk, brings it in order and takes up what was stored after the last flush.
 func (c *Chain) open(ctx context.Context) error {
+	if err := c.recover(ctx); err != nil {
+		return err
+	}
+	if err := c.readTail(c.disk.blocks); err != nil {
+		return err
+	}
+	if err := c.begin(); err != nil {
+		return err
+	}
+	if err := c.activate(ctx); err != nil {
+		return err
+	}
+	return c.flush()
+}
+
+// begin stores the first block if it is not here.
+func (c *Chain) begin() error {
+	if c.tree.at(0).here() {
+		return nil
+	}
+	genesis := consensus.NewBlock(c.o.Params.Genesis)
+	_, _, err := c.admit(genesis, func() (blockfile.Location, error) { return c.blocks.Append(genesis.Raw()) })
+	return err
+}
+
+// recover brings coins and tip to where the last flush was leading.
+func (c *Chain) recover(ctx context.Context) error {
 	at, goal, err := c.readPlaces()
 	if err != nil {
 		return err
@@ -32,23 +59,10 @@ func (c *Chain) open(ctx context.Context) error {
 		}
 		at = goal
 	}
-	if err := c.start(at); err != nil {
+	if err := c.start(at); err != nil || !c.o.CheckStore {
 		return err
 	}
-	if err := c.readTail(at.blocks); err != nil {
-		return err
-	}
-	if !c.tree.at(0).here() {
-		genesis := consensus.NewBlock(c.o.Params.Genesis)
-		save := func() (blockfile.Location, error) { return c.blocks.Append(genesis.Raw()) }
-		if _, _, err := c.admit(genesis, save); err != nil {
-			return err
-		}
-	}
-	if err := c.activate(ctx); err != nil {
-		return err
-	}
-	return c.flush()
+	return c.checkStorage(ctx)
 }
 
 // readPlaces returns where the coins on disk belong to, the first block if there is nothing, and where an interrupted flush was leading, nil
@@ -85,6 +99,9 @@ func (c *Chain) readPlace(key string) (*place, error) {
 }
 
 func (c *Chain) openFiles(synced *place) (err error) {
+	if from := synced.blocks; from.Before(c.whole) {
+		synced.blocks = c.whole
+	}
 	o := blockfile.Options{Dir: c.o.Dir, Name: "blk", Magic: c.o.Params.Magic, Synced: synced.blocks, FS: c.o.FS}
 	if c.blocks, err = blockfile.Open(o); err != nil {
 		return damaged(err)
@@ -198,9 +215,14 @@ func (c *Chain) start(at *place) error {
 		return fmt.Errorf("%w: its tip %v is not in the index", ErrDamaged, at.tip)
 	}
 	c.disk = *at
-	c.count = at.coins
+	c.tally = at.tally
 	c.tree.active = c.tree.follow(c.tree.active, i)
 	c.tip = c.tree.state(i)
+	for _, i := range c.tree.active[1:] {
+		if n := c.tree.at(i); !n.here() || n.undo.Length == 0 || !n.has(connected) || n.has(invalid) {
+			return fmt.Errorf("%w: the index lacks what is known of block %v at height %d", ErrDamaged, n.hash, n.height)
+		}
+	}
 	return nil
 }
 

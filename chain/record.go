@@ -29,17 +29,17 @@ const (
 )
 
 // formatVersion is that of all records here. A newer one is not read.
-const formatVersion = 1
+const formatVersion = 2
 
 // place says what is on the disk: the coins of a tip, and files up to their ends.
 type place struct {
 	tip    chainhash.Hash
-	coins  int64 // how many
+	tally  tally // of the coins
 	blocks blockfile.Pos
 	undos  blockfile.Pos
 }
 
-const placeSize = 1 + 2*chainhash.HashSize + 8 + 4*4
+const placeSize = 1 + 2*chainhash.HashSize + 2*8 + 4*4
 
 // encode returns the record of p on the network with the given first block.
 func (p *place) encode(genesis chainhash.Hash) []byte {
@@ -47,7 +47,8 @@ func (p *place) encode(genesis chainhash.Hash) []byte {
 	b = append(b, formatVersion)
 	b = append(b, genesis[:]...)
 	b = append(b, p.tip[:]...)
-	b = binary.LittleEndian.AppendUint64(b, uint64(p.coins))
+	b = binary.LittleEndian.AppendUint64(b, uint64(p.tally.coins))
+	b = binary.LittleEndian.AppendUint64(b, p.tally.sum)
 	for _, n := range []uint32{p.blocks.File, p.blocks.Offset, p.undos.File, p.undos.Offset} {
 		b = binary.LittleEndian.AppendUint32(b, n)
 	}
@@ -59,7 +60,10 @@ func decodePlace(b []byte, genesis chainhash.Hash) (*place, error) {
 	if len(b) > 0 && b[0] > formatVersion {
 		return nil, fmt.Errorf("the data directory has version %d of the ledger and this groat knows %d: use a newer groat", b[0], formatVersion)
 	}
-	if len(b) != placeSize || b[0] != formatVersion {
+	if len(b) > 0 && b[0] < formatVersion {
+		return nil, fmt.Errorf("the data directory has version %d of the ledger, which this groat does not read: run 'groat chain rebuild'", b[0])
+	}
+	if len(b) != placeSize {
 		return nil, fmt.Errorf("place: %w", errCoding)
 	}
 	b = b[1:]
@@ -69,9 +73,9 @@ func decodePlace(b []byte, genesis chainhash.Hash) (*place, error) {
 	b = b[chainhash.HashSize:]
 	p := &place{tip: chainhash.Hash(b[:chainhash.HashSize])}
 	b = b[chainhash.HashSize:]
-	p.coins = int64(binary.LittleEndian.Uint64(b))
+	p.tally = tally{int64(binary.LittleEndian.Uint64(b)), binary.LittleEndian.Uint64(b[8:])}
 	for i, n := range []*uint32{&p.blocks.File, &p.blocks.Offset, &p.undos.File, &p.undos.Offset} {
-		*n = binary.LittleEndian.Uint32(b[8+4*i:])
+		*n = binary.LittleEndian.Uint32(b[16+4*i:])
 	}
 	return p, nil
 }

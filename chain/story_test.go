@@ -172,14 +172,21 @@ func (s *story) coins(name string) {
 		got[e.key().outPoint()] = coin
 		return nil
 	})
-	if len(got) != len(want) || s.c.count != int64(len(want)) {
-		s.t.Fatalf("%d coins, counted %d; after %s there are %d", len(got), s.c.count, name, len(want))
+	if len(got) != len(want) || s.c.tally != tallyOf(want) {
+		s.t.Fatalf("%d coins, counted %+v; after %s there are %d", len(got), s.c.tally, name, len(want))
 	}
 	for op, coin := range want {
 		if g, ok := got[op]; !ok || !sameCoin(g, coin) {
 			s.t.Fatalf("coin %v is %+v, want %+v", op, g, coin)
 		}
 	}
+}
+
+func tallyOf(coins consensus.Coins) (t tally) {
+	for op := range coins {
+		t.add(op)
+	}
+	return t
 }
 
 func sameCoin(a, b consensus.Coin) bool {

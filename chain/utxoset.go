@@ -32,25 +32,24 @@ func (c *Chain) UTXOSet(ctx context.Context, hash ledger.SetHash) (ledger.SetInf
 		return ledger.SetInfo{}, err
 	}
 	info := ledger.SetInfo{Tip: ledger.Ref{Hash: c.tip.Hash, Height: c.tip.Height}, DiskBytes: c.o.Store.Size()}
-	want := c.disk.coins
+	want := c.disk.tally
+	var found tally
 	err = c.o.Store.View(func(r store.Reader) error {
 		release() // r sees the coins of this tip, whatever comes
-		return sumCoins(ctx, r, h, &info)
+		found, err = sumCoins(ctx, r, h, &info)
+		return err
 	})
 	if err != nil {
 		return ledger.SetInfo{}, damaged(fmt.Errorf("read the coins: %w", err))
 	}
-	if info.Coins != want {
-		return ledger.SetInfo{}, fmt.Errorf("%w: it has %d coins of %d", ErrDamaged, info.Coins, want)
-	}
-	return info, nil
+	return info, found.want(want)
 }
 
 // sumCoins adds up all coins and hashes them, in the order of txid bytes and index.
-func sumCoins(ctx context.Context, r store.Reader, h setHasher, info *ledger.SetInfo) error {
+func sumCoins(ctx context.Context, r store.Reader, h setHasher, info *ledger.SetInfo) (found tally, err error) {
 	var lastTx chainhash.Hash
 	var buf bytes.Buffer
-	err := r.Iterate([]byte{coinPrefix}, func(k, value []byte) error {
+	err = r.Iterate([]byte{coinPrefix}, func(k, value []byte) error {
 		coin, err := decodeCoin(value)
 		if err != nil || len(k) != 1+len(coinKey{}) {
 			return fmt.Errorf("coin %x: %w", k, errCoding)
@@ -60,17 +59,17 @@ func sumCoins(ctx context.Context, r store.Reader, h setHasher, info *ledger.Set
 		buf.Reset()
 		writeCoin(&buf, op, &coin)
 		h.add(buf.Bytes())
-		if info.Coins == 0 || op.Hash != lastTx {
+		if found.coins == 0 || op.Hash != lastTx {
 			info.Txs++
 			lastTx = op.Hash
 		}
-		info.Coins++
+		found.add(op)
 		info.Total += coin.Value
 		info.BogoSize += 32 + 4 + 4 + 8 + 2 + int64(len(coin.PkScript))
 		return ctx.Err()
 	})
-	info.Hash = h.sum()
-	return err
+	info.Coins, info.Hash = found.coins, h.sum()
+	return found, err
 }
 
 // setHasher hashes the coins as they pass.

@@ -10,7 +10,7 @@ import (
 type view struct {
 	load    func([]wire.OutPoint) (consensus.Coins, error) // from what lies below
 	changes map[wire.OutPoint]change
-	coins   int64 // more or fewer than below
+	tally   tally // more or fewer than below
 }
 
 // change is what a view says of a coin.
@@ -68,7 +68,7 @@ func (v *view) add(e consensus.Entry) {
 	ch := v.changes[e.OutPoint] // if it was not there before, neither was the coin
 	ch.coin, ch.exists = e.Coin, true
 	v.changes[e.OutPoint] = ch
-	v.coins++
+	v.tally.add(e.OutPoint)
 }
 
 func (v *view) remove(op wire.OutPoint) {
@@ -78,5 +78,5 @@ func (v *view) remove(op wire.OutPoint) {
 	}
 	ch.coin, ch.exists = consensus.Coin{}, false
 	v.changes[op] = ch
-	v.coins--
+	v.tally.remove(op)
 }

@@ -18,6 +18,9 @@ import (
 // layoutVersion grows when the files in a data directory change such that an older program must not touch them.
 const layoutVersion = 1
 
+// markerFile is the name of the file with the marker.
+const markerFile = "groat.json"
+
 // dataDir is the directory of one network, held by this process alone.
 type dataDir struct {
 	path string
@@ -50,13 +53,21 @@ func openDataDir(path string, p *consensus.Params) (*dataDir, error) {
 	return d, nil
 }
 
+// openExistingDataDir is openDataDir for work that makes no sense on a directory that holds nothing yet.
+func openExistingDataDir(path string, p *consensus.Params) (*dataDir, error) {
+	if _, err := os.Stat(filepath.Join(path, markerFile)); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s holds no data of network %s; choose the directory with --datadir and --network", path, p.Name)
+	}
+	return openDataDir(path, p)
+}
+
 // claim writes this process into the lock and checks, or writes, the marker.
 func (d *dataDir) claim(p *consensus.Params) error {
 	if err := os.WriteFile(d.lock.Path(), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
 		return fmt.Errorf("data directory %s: write the lock: %w", d.path, bare(err))
 	}
 	want := marker{Network: p.Name, Genesis: p.GenesisHash.String(), Version: layoutVersion}
-	path := filepath.Join(d.path, "groat.json")
+	path := filepath.Join(d.path, markerFile)
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return writeJSON(path, want)
@@ -75,6 +86,10 @@ func (d *dataDir) claim(p *consensus.Params) error {
 	}
 	return nil
 }
+
+// blocks and store are where the block files and the database lie.
+func (d *dataDir) blocks() string { return filepath.Join(d.path, "blocks") }
+func (d *dataDir) store() string  { return filepath.Join(d.path, "db") }
 
 // holder names the process that holds the lock, as far as it can be read.
 func (d *dataDir) holder() string {
@@ -105,6 +120,15 @@ func writeJSON(path string, v any) error {
 		return errors.Join(fmt.Errorf("write %s: %w", path, bare(err)), os.Remove(tmp))
 	}
 	return nil
+}
+
+// readJSON reads what writeJSON wrote.
+func readJSON(path string, v any) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(data, v)
 }
 
 // bare returns what the operating system said, without the path that the message names already.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"runtime"
 	"time"
 
@@ -31,31 +30,56 @@ const verifiedTxs = 100_000
 
 // openLedger opens the database and the chain in a data directory.
 func openLedger(ctx context.Context, o Options, now func() time.Time, dir *dataDir) (*openedLedger, error) {
-	assumeValid, err := o.assumeValid()
-	if err != nil {
-		return nil, err
+	if dir.rebuilding() {
+		return nil, fmt.Errorf("the rebuild of %s was interrupted: run 'groat chain rebuild' to go on with it", dir.path)
 	}
-	budget := int64(o.CacheMiB) << 20
+	return buildLedger(o, now, dir, func(o chain.Options) (*chain.Chain, error) { return chain.Open(ctx, o) })
+}
+
+// buildLedger opens the database, and the chain by open.
+func buildLedger(o Options, now func() time.Time, dir *dataDir, open func(chain.Options) (*chain.Chain, error)) (*openedLedger, error) {
 	l := &openedLedger{scripts: verify.New(runtime.GOMAXPROCS(0), verifiedTxs)}
-	l.db, err = store.Open(store.Options{Dir: filepath.Join(dir.path, "db"), Budget: budget / storeShare, Log: o.Log})
+	co, err := o.chainOptions(now, dir)
 	if err != nil {
 		return nil, err
 	}
-	l.chain, err = chain.Open(ctx, chain.Options{
-		Params:      o.Params,
-		Dir:         filepath.Join(dir.path, "blocks"),
-		Store:       l.db.Prefix("chain"),
-		Scripts:     l.scripts,
-		Now:         now,
-		Log:         o.Log,
-		CacheBytes:  budget - budget/storeShare,
-		FlushEvery:  o.FlushEvery,
-		AssumeValid: assumeValid,
-	})
+	l.db, err = store.Open(store.Options{Dir: dir.store(), Budget: o.budget() / storeShare, Log: o.Log})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open the chain: %w", err), l.db.Close())
+		return nil, fmt.Errorf("%w%s", err, adviceOn(err))
+	}
+	co.Store, co.Scripts, co.CheckStore = l.db.Prefix(chainName), l.scripts, l.db.Unclean()
+	if l.chain, err = open(co); err != nil {
+		return nil, errors.Join(err, l.db.Close())
 	}
 	return l, nil
+}
+
+// chainName is what the chain's records in the store begin with.
+const chainName = "chain"
+
+// adviceOn says what to do about a store that cannot be opened.
+func adviceOn(err error) string {
+	if errors.Is(err, store.ErrDamaged) {
+		return "; 'groat chain rebuild' makes it anew from the block files"
+	}
+	return ""
+}
+
+// budget returns the memory for coins, in bytes.
+func (o Options) budget() int64 { return int64(o.CacheMiB) << 20 }
+
+// chainOptions returns how to open the chain in dir, without its store and verifier.
+func (o Options) chainOptions(now func() time.Time, dir *dataDir) (chain.Options, error) {
+	assumeValid, err := o.assumeValid()
+	return chain.Options{
+		Params:      o.Params,
+		Dir:         dir.blocks(),
+		Now:         now,
+		Log:         o.Log,
+		CacheBytes:  o.budget() - o.budget()/storeShare,
+		FlushEvery:  o.FlushEvery,
+		AssumeValid: assumeValid,
+	}, err
 }
 
 // withLedger takes the data directory, opens the chain in it, does the work, and closes both.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"groat/consensus"
 	"groat/node"
 )
 
@@ -16,13 +17,15 @@ import (
 func newChainCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "chain",
-		Short: "Blocks in files: import and export",
+		Short: "Blocks in files, and the data directory: import, export, verify, rebuild",
 		Example: `  groat chain import --network bitcoin blk00000.dat blk00001.dat
-  groat chain export --network regtest blocks.dat`,
+  groat chain export --network regtest blocks.dat
+  groat chain verify --network regtest
+  groat chain rebuild --network regtest`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newChainImportCommand(a), newChainExportCommand(a))
+	cmd.AddCommand(newChainImportCommand(a), newChainExportCommand(a), newChainVerifyCommand(a), newChainRebuildCommand(a))
 	return cmd
 }
 
@@ -55,6 +58,17 @@ func (c chainFlags) options(a *app, cmd *cobra.Command) (node.Options, func() er
 	return o, closeLog, err
 }
 
+// add declares the flags of a command that connects blocks.
+func (c *chainFlags) add(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.IntVar(&c.cacheMiB, "dbcache", node.DefaultOptions(consensus.Main()).CacheMiB, "`MiB` of memory for coins")
+	f.Int32Var(&c.flushEvery, "flush-every", 0, "write the coins after this `number` of blocks (default when memory is full)")
+	f.StringVar(&c.assumeValid, "assume-valid", "", "take the scripts of this block's ancestors as valid; the `hash` of a block you trust")
+	for _, name := range []string{"dbcache", "assume-valid"} {
+		markSetting(f, name)
+	}
+}
+
 // newChainImportCommand builds "groat chain import".
 func newChainImportCommand(a *app) *cobra.Command {
 	var flags chainFlags
@@ -71,14 +85,7 @@ from there.`,
 		Args:    atLeast(1, "at least one FILE of blocks"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return a.importBlocks(cmd, flags, args) },
 	}
-	defaults := node.Options{CacheMiB: 450}
-	f := cmd.Flags()
-	f.IntVar(&flags.cacheMiB, "dbcache", defaults.CacheMiB, "`MiB` of memory for coins")
-	f.Int32Var(&flags.flushEvery, "flush-every", 0, "write the coins after this `number` of blocks (default when memory is full)")
-	f.StringVar(&flags.assumeValid, "assume-valid", "", "take the scripts of this block's ancestors as valid; the `hash` of a block you trust")
-	for _, name := range []string{"dbcache", "assume-valid"} {
-		markSetting(f, name)
-	}
+	flags.add(cmd)
 	return cmd
 }
 

@@ -23,8 +23,8 @@ type Pos struct {
 	Offset uint32
 }
 
-// before says whether p lies before q.
-func (p Pos) before(q Pos) bool {
+// Before says whether p lies before q.
+func (p Pos) Before(q Pos) bool {
 	return p.File < q.File || (p.File == q.File && p.Offset < q.Offset)
 }
 
@@ -79,26 +79,33 @@ func Open(o Options) (*Files, error) {
 
 // survey returns the number of the newest file, o.Synced's if there is none, and sums up the sizes of those before o.Synced.
 func (f *Files) survey() (uint32, error) {
+	newest := f.o.Synced.File
+	err := f.eachFile(func(n uint32, size int64) {
+		newest = max(newest, n)
+		if n < f.o.Synced.File {
+			f.sizes += size
+		}
+	})
+	return newest, err
+}
+
+// eachFile calls fn for every file of the series, in any order.
+func (f *Files) eachFile(fn func(n uint32, size int64)) error {
 	sizes, err := f.o.FS.List(f.o.Dir)
 	if err != nil {
-		return 0, fmt.Errorf("list the block files: %w", err)
+		return fmt.Errorf("list the block files: %w", err)
 	}
-	newest := f.o.Synced.File
 	for name, size := range sizes {
 		digits, ok := strings.CutPrefix(strings.TrimSuffix(name, ".dat"), f.o.Name)
 		if !ok {
 			continue
 		}
 		n, err := strconv.ParseUint(digits, 10, 32)
-		if err != nil || name != filepath.Base(f.path(uint32(n))) {
-			continue
-		}
-		newest = max(newest, uint32(n))
-		if uint32(n) < f.o.Synced.File {
-			f.sizes += size
+		if err == nil && name == filepath.Base(f.path(uint32(n))) {
+			fn(uint32(n), size)
 		}
 	}
-	return newest, nil
+	return nil
 }
 
 func (f *Files) path(n uint32) string {
@@ -244,7 +251,7 @@ func (f *Files) scanFile(n uint32, from, end Pos, fn func(Location, []byte) erro
 	if n == from.File {
 		pos = from
 	}
-	for pos.before(end) && int64(pos.Offset) < size {
+	for pos.Before(end) && int64(pos.Offset) < size {
 		payload, err := f.readRecord(file, pos.Offset, size)
 		if err != nil {
 			return fmt.Errorf("read %s at %d: %w", f.path(n), pos.Offset, err)

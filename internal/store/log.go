@@ -4,13 +4,20 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 )
 
 // logger hands Badger's log to ours. Its news are ours to debug with.
-type logger struct{ log *slog.Logger }
+type logger struct {
+	log    *slog.Logger
+	errors *atomic.Int64 // how many there were: while it opens, Badger goes on without a table that is damaged, and only says so
+}
 
 // Errorf implements badger.Logger.
-func (l logger) Errorf(format string, args ...any) { l.log.Error(line(format, args)) }
+func (l logger) Errorf(format string, args ...any) {
+	l.errors.Add(1)
+	l.log.Error(line(format, args))
+}
 
 // Warningf implements badger.Logger.
 func (l logger) Warningf(format string, args ...any) { l.log.Warn(line(format, args)) }

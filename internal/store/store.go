@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
@@ -52,6 +53,8 @@ type DB struct {
 	reserve int64        // set once; bytes that stay free on the disk
 	badger  *badger.DB   // safe for concurrent use
 	lock    *flock.Flock // held until Close
+	scratch string       // a directory that Close removes; "" if there is none
+	unclean bool         // the one who had it before did not close it
 }
 
 // Open opens the store in o.Dir and makes it if there is none. It returns ErrLocked if another process has it, and a
@@ -91,20 +94,19 @@ func open(o Options) (*DB, error) {
 	if err := removeEmptyLogs(o.Dir); err != nil {
 		return nil, err
 	}
-	inner, err := openBadger(badgerOptions(o, memTable))
+	logs, err := filepath.Glob(filepath.Join(o.Dir, "*.mem"))
 	if err != nil {
-		return nil, fmt.Errorf("open the store in %s: %w", o.Dir, disk.Explain(o.Dir, err))
+		return nil, fmt.Errorf("list the store's logs: %w", err)
 	}
-	return &DB{dir: o.Dir, reserve: reserve, badger: inner}, nil
+	inner, err := openBadger(o.Dir, o.Log, badgerOptions(o, memTable))
+	if err != nil {
+		return nil, fmt.Errorf("open the store in %s: %w", o.Dir, err)
+	}
+	return &DB{dir: o.Dir, reserve: reserve, badger: inner, unclean: len(logs) > 0}, nil
 }
 
 func badgerOptions(o Options, memTable int64) badger.Options {
-	log := o.Log
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
 	return badger.DefaultOptions(o.Dir).
-		WithLogger(logger{log}).
 		WithMetricsEnabled(false).
 		WithCompression(options.None).
 		WithBlockCacheSize(0).
@@ -122,10 +124,25 @@ func badgerOptions(o Options, memTable int64) badger.Options {
 		WithValueThreshold(maxValue + 1)
 }
 
-// openBadger turns a panic of Badger's over damaged files into an error.
-func openBadger(o badger.Options) (db *badger.DB, err error) {
+// openBadger opens Badger. What it cannot open is ErrDamaged: the directory is there and may be written, or the lock could not be held. So is a table
+// that it leaves out, or over which it panics.
+func openBadger(dir string, log *slog.Logger, o badger.Options) (db *badger.DB, err error) {
 	defer recoverDamage(&err)
-	return badger.Open(o)
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	complaints := new(atomic.Int64)
+	db, err = badger.Open(o.WithLogger(logger{log, complaints}))
+	if err := disk.Explain(dir, err); errors.Is(err, disk.ErrFull) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if complaints.Load() > 0 {
+		return nil, errors.Join(fmt.Errorf("%w: a table cannot be read", ErrDamaged), db.Close())
+	}
+	return db, nil
 }
 
 // removeEmptyLogs removes what a kill between the making and the sizing of a log leaves: Badger refuses to open with
@@ -158,8 +175,14 @@ func (db *DB) Close() error {
 	if err != nil {
 		err = fmt.Errorf("close the store: %w", err)
 	}
+	if db.scratch != "" {
+		err = errors.Join(err, os.RemoveAll(db.scratch))
+	}
 	return errors.Join(err, db.lock.Unlock())
 }
+
+// Unclean says whether the store was last left without Close, so that Badger had to bring it in order.
+func (db *DB) Unclean() bool { return db.unclean }
 
 // Need returns how many bytes must be free on the disk before a write of n bytes: they go to a log, from there to a table and
 // perhaps through a compaction, and a reserve stays for what runs behind.
