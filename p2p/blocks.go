@@ -22,10 +22,11 @@ type blockFlow struct {
 	wake   chan struct{}
 
 	mu       sync.Mutex
-	arriving map[chainhash.Hash]*arrival        // compact blocks that are being rebuilt
-	recent   []recentBlock                      // that passed the checks before relay, the oldest first
-	foreign  *rolling[chainhash.Hash, struct{}] // blocks that came from peers
-	queue    []arrivedBlock                     // wait for the chain
+	arriving map[chainhash.Hash]*arrival         // compact blocks that are being rebuilt
+	recent   []recentBlock                       // that passed the checks before relay, the oldest first
+	foreign  *rolling[chainhash.Hash, struct{}]  // blocks that came from peers
+	queue    []arrivedBlock                      // wait for the chain
+	heard    *rolling[chainhash.Hash, time.Time] // when blocks were first announced
 }
 
 // arrival is a compact block that is being rebuilt.
@@ -49,7 +50,7 @@ type arrivedBlock struct {
 
 func newBlockFlow(n *Network) *blockFlow {
 	return &blockFlow{n: n, wake: make(chan struct{}, 1), arriving: map[chainhash.Hash]*arrival{},
-		foreign: newRolling[chainhash.Hash, struct{}](2048)}
+		foreign: newRolling[chainhash.Hash, struct{}](2048), heard: newRolling[chainhash.Hash, time.Time](heardBlocks)}
 }
 
 // way says how an announcement came.
@@ -144,6 +145,7 @@ func (f *blockFlow) take(ctx context.Context, r *remote, c *compactBlock, hash c
 	if verdict := n.addHeader(ctx, r, &c.Header); verdict != pubsub.ValidationAccept {
 		return verdict
 	}
+	f.hear(hash)
 	n.sync.raise(r, parent.State.Height+1, work)
 	block := f.rebuild(ctx, r, c, hash)
 	if block == nil {
@@ -212,6 +214,29 @@ func (f *blockFlow) rebuild(ctx context.Context, r *remote, c *compactBlock, has
 	return nil
 }
 
+// hear notes that a block was announced.
+func (f *blockFlow) hear(hash chainhash.Hash) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.heard.has(hash) {
+		f.heard.put(hash, time.Now())
+	}
+}
+
+// taken notes who gave a block that the chain took, and how long it was on its way.
+func (f *blockFlow) taken(a arrivedBlock, added ledger.Added) {
+	if added.Known {
+		return
+	}
+	a.from.gaveBlock()
+	f.mu.Lock()
+	at, announced := f.heard.get(a.block.Hash())
+	f.mu.Unlock()
+	if announced && added.Active {
+		f.n.blockDelays.observe(time.Since(at))
+	}
+}
+
 // deliver queues a block for the chain and lets it be served.
 func (f *blockFlow) deliver(b *consensus.Block, from *remote) {
 	f.remember(b)
@@ -255,11 +280,12 @@ func (f *blockFlow) run(ctx context.Context) error {
 			}
 		}
 		hash := a.block.Hash()
-		_, err := f.n.chain.AddBlock(ctx, a.block)
+		added, err := f.n.chain.AddBlock(ctx, a.block)
 		f.n.sync.connected(hash)
 		var rule consensus.RuleError
 		switch {
 		case err == nil:
+			f.taken(a, added)
 		case blockOffence(err):
 			f.n.blame(a.from, breachf(offBlock, "%v", err))
 		case errors.As(err, &rule):

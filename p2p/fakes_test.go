@@ -152,7 +152,8 @@ func (c *fakeChain) AddBlock(_ context.Context, b *consensus.Block) (ledger.Adde
 		return ledger.Added{}, err
 	}
 	n.block = b
-	return ledger.Added{}, c.connect()
+	err = c.connect()
+	return ledger.Added{Active: c.tip.Hash == b.Hash()}, err
 }
 
 // connect links what can be linked and moves the tip to the most work.

@@ -25,21 +25,13 @@ type sink interface {
 	SetWriteDeadline(time.Time) error
 }
 
-// meter counts what a peer's streams carry.
+// meter notes when a peer's streams last carried something.
 type meter struct {
-	sent, received         atomic.Uint64
 	lastSent, lastReceived atomic.Int64 // Unix nanoseconds; 0 for never
 }
 
-func (m *meter) countSent(n int) {
-	m.sent.Add(uint64(n))
-	m.lastSent.Store(time.Now().UnixNano())
-}
-
-func (m *meter) countReceived(n int) {
-	m.received.Add(uint64(n))
-	m.lastReceived.Store(time.Now().UnixNano())
-}
+func (m *meter) noteSent()     { m.lastSent.Store(time.Now().UnixNano()) }
+func (m *meter) noteReceived() { m.lastReceived.Store(time.Now().UnixNano()) }
 
 // at returns the time of nanos, the zero time for 0.
 func at(nanos int64) time.Time {
@@ -125,7 +117,7 @@ func (r *frameReader) body(limit int) ([]byte, error) {
 		}
 		return nil, err
 	}
-	r.meter.countReceived(size)
+	r.meter.noteReceived()
 	return body.Bytes(), nil
 }
 
@@ -173,6 +165,6 @@ func (w *frameWriter) send(head, payload []byte) error {
 			return err
 		}
 	}
-	w.meter.countSent(len(payload))
+	w.meter.noteSent()
 	return nil
 }

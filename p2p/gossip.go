@@ -70,6 +70,7 @@ func (n *Network) gossipOptions() []pubsub.Option {
 		pubsub.WithPeerScore(n.gossipScores(), &pubsub.PeerScoreThresholds{
 			GossipThreshold: -50, PublishThreshold: -100, GraylistThreshold: -200, AcceptPXThreshold: 100, OpportunisticGraftThreshold: 2,
 		}),
+		pubsub.WithPeerScoreInspect(n.standings.inspect(n.ids.topic, n.peers), standingEvery),
 		pubsub.WithPeerGater(pubsub.NewPeerGaterParams(0.33, pubsub.ScoreParameterDecay(2*time.Minute), pubsub.ScoreParameterDecay(10*time.Minute))),
 	}
 }
@@ -149,7 +150,7 @@ func (n *Network) validateGossip(ctx context.Context, from peer.ID, m *pubsub.Me
 	if r == nil {
 		return pubsub.ValidationIgnore // it has gone
 	}
-	r.meter.countReceived(len(m.GetData()))
+	r.meter.noteReceived()
 	return n.blocks.announced(ctx, r, m.GetData(), byGossip)
 }
 

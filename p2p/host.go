@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/metrics"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
@@ -23,7 +24,7 @@ import (
 )
 
 // openHost makes the libp2p host and lets it listen.
-func openHost(o *Options, key crypto.PrivKey, gate *gater, ids protocols) (host.Host, error) {
+func openHost(o *Options, key crypto.PrivKey, gate *gater, ids protocols, bytes metrics.Reporter) (host.Host, error) {
 	resources, err := newResources(o, ids)
 	if err != nil {
 		return nil, err
@@ -47,6 +48,7 @@ func openHost(o *Options, key crypto.PrivKey, gate *gater, ids protocols) (host.
 		libp2p.NonPublicAddrPublishing(o.AllowPrivate),
 		libp2p.DisableRelay(),
 		libp2p.DisableMetrics(),
+		libp2p.BandwidthReporter(bytes),
 	}, o.HostOptions...)
 	h, err := libp2p.New(options...)
 	if err != nil {
@@ -142,6 +144,7 @@ func subnetLimits(allowPrivate bool) []rcmgr.Option {
 
 // protocols are the ids that a network's peers speak.
 type protocols struct {
+	base                                     string // what the ids of our own begin with
 	status, relay, headers, blocks, blockTxn protocol.ID
 	mesh                                     []protocol.ID // of gossipsub
 	dht                                      protocol.ID   // prefix
@@ -152,6 +155,7 @@ func protocolsOf(network string) protocols {
 	base := "/groat/" + network
 	id := func(name string) protocol.ID { return protocol.ID(base + name) }
 	return protocols{
+		base:   base,
 		status: id("/status/1"), relay: id("/txrelay/1"), headers: id("/headers/1"), blocks: id("/blocks/1"), blockTxn: id("/blocktxn/1"),
 		mesh: []protocol.ID{id("/meshsub/1.2.0"), id("/meshsub/1.1.0")}, dht: id(""), topic: base + "/blk/1",
 	}

@@ -30,15 +30,18 @@ func (n *Network) Peers() []ledger.PeerInfo {
 
 func (n *Network) describe(r *remote) ledger.PeerInfo {
 	r.mu.Lock()
-	said, first, ping, score := r.said, r.first, r.ping, r.score
+	said, first, ping, minPing, score, gave := r.said, r.first, r.ping, r.minPing, r.score, r.gave
 	r.mu.Unlock()
+	flows, bytes := r.traffic.all()
+	gossip := n.standings.of(r.id)
 	p := ledger.PeerInfo{
 		ID: r.num, Peer: r.id.String(), Addr: r.addr, LocalAddr: r.localAddr,
 		Inbound: r.kind == inboundPeer, ConnectionType: r.kind.String(),
 		UserAgent: said.UserAgent, Connected: r.connected,
 		LastSend: at(r.meter.lastSent.Load()), LastRecv: at(r.meter.lastReceived.Load()),
-		BytesSent: r.meter.sent.Load(), BytesRecv: r.meter.received.Load(),
-		Ping: ping, StartHeight: first, SyncedHeaders: -1, SyncedBlocks: -1, Score: -float64(score),
+		BytesSent: bytes.Sent, BytesRecv: bytes.Received, Traffic: flows, LastTx: gave.tx, LastBlock: gave.block,
+		Ping: ping, MinPing: minPing, StartHeight: first, SyncedHeaders: -1, SyncedBlocks: -1, InFlight: n.sync.inFlight(r),
+		Score: -float64(score), GossipScore: gossip.score, InMesh: gossip.inMesh,
 	}
 	if ids, err := n.host.Peerstore().GetProtocols(r.id); err == nil {
 		for _, id := range ids {
@@ -48,8 +51,9 @@ func (n *Network) describe(r *remote) ledger.PeerInfo {
 	}
 	if info, err := n.chain.Info(said.Tip); err == nil {
 		p.SyncedHeaders = said.Height
-		if info.HaveData {
-			p.SyncedBlocks = said.Height
+		p.SyncedBlocks = said.Height
+		if !info.HaveData { // on the way there, as far as we are
+			p.SyncedBlocks = min(said.Height, n.chain.Tip().Height)
 		}
 	}
 	return p
@@ -65,7 +69,9 @@ func (n *Network) Info() ledger.NetInfo {
 			info.Outbound++
 		}
 	}
-	info.BytesSent, info.BytesRecv = n.peers.bytes()
+	flows, bytes := n.account.total.all()
+	info.Traffic, info.BytesSent, info.BytesRecv = flows, bytes.Sent, bytes.Received
+	info.TxDelays, info.BlockDelays = n.txDelays.histogram(), n.blockDelays.histogram()
 	return info
 }
 

@@ -111,6 +111,7 @@ const (
 	lonelyEvery      = 10 * time.Minute
 	pushPeers        = 8 // peers that get a block of ours directly
 	recentBlocks     = 8
+	heardBlocks      = 256 // whose first announcement is remembered
 	recentBlockBytes = 8 << 20
 	announceLag      = 6 // blocks behind the best header at which a tip is still announced
 	relayReopenFirst = 500 * time.Millisecond

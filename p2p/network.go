@@ -22,7 +22,12 @@ type Network struct {
 	gate  *gater       // set once
 	ids   protocols    // set once
 
-	peers  *table
+	peers     *table
+	account   *accountant // of bytes
+	standings standings   // in gossip
+
+	txDelays, blockDelays delays // from the first announcement until it is taken
+
 	dialer *dialer
 	sync   *syncer
 	txs    *txRelay
@@ -48,7 +53,8 @@ func New(o Options) (*Network, error) {
 	n := &Network{opts: o, chain: o.Chain, log: o.Log, ids: protocolsOf(o.Params.Name)}
 	n.gate = newGater(o.AllowPrivate, o.BanLocal)
 	n.peers = newTable(o.MaxPeers)
-	if n.host, err = openHost(&o, key, n.gate, n.ids); err != nil {
+	n.account = &accountant{base: n.ids.base, peers: n.peers}
+	if n.host, err = openHost(&o, key, n.gate, n.ids, n.account); err != nil {
 		return nil, err
 	}
 	n.dialer = newDialer(n)

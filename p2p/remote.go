@@ -49,6 +49,7 @@ type remote struct {
 	refresh   chan struct{} // gets a token when the status is to be exchanged now
 	out       *outbox
 	meter     meter
+	traffic   traffic
 
 	rebuilding chan struct{} // holds a token while a block that it has pushed is rebuilt
 
@@ -63,8 +64,13 @@ type remote struct {
 	dropping bool
 	refused  error // why we do not talk to it
 	ping     time.Duration
+	minPing  time.Duration  // the shortest one; 0 while unknown
 	heldTip  chainhash.Hash // block that it is known to have
+	gave     gifts
 }
+
+// gifts notes when a peer last brought something new.
+type gifts struct{ tx, block time.Time }
 
 func newRemote(id peer.ID, num int64, k kind) *remote {
 	return &remote{
@@ -160,6 +166,23 @@ func (r *remote) setPing(d time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.ping = d
+	if r.minPing == 0 || d < r.minPing {
+		r.minPing = d
+	}
+}
+
+// gaveTx notes that a transaction of the peer was accepted.
+func (r *remote) gaveTx() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.gave.tx = time.Now()
+}
+
+// gaveBlock notes that a block of the peer was new.
+func (r *remote) gaveBlock() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.gave.block = time.Now()
 }
 
 func (r *remote) points() int {

@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -74,6 +75,21 @@ func (s *syncer) took(b *consensus.Block) {
 }
 
 func (s *syncer) connected(hash chainhash.Hash) { s.change(func(p *syncPlan) { p.connected(hash) }) }
+
+// inFlight returns the heights of the blocks that a peer has been asked for, lowest first.
+func (s *syncer) inFlight(r *remote) []int32 {
+	s.mu.Lock()
+	asked := s.plan.inFlight(r.num)
+	s.mu.Unlock()
+	heights := []int32{}
+	for _, hash := range asked {
+		if info, err := s.n.chain.Info(hash); err == nil {
+			heights = append(heights, info.State.Height)
+		}
+	}
+	slices.Sort(heights)
+	return heights
+}
 
 // run downloads until ctx ends.
 func (s *syncer) run(ctx context.Context) error {

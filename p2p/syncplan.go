@@ -204,6 +204,17 @@ func (p *syncPlan) ended(a blocksAsk, r askResult, now time.Time) {
 	}
 }
 
+// inFlight returns the blocks that a peer has been asked for and that have not come.
+func (p *syncPlan) inFlight(peer int64) []chainhash.Hash {
+	var list []chainhash.Hash
+	for hash, job := range p.jobs {
+		if !job.here && slices.ContainsFunc(job.asks, func(a jobAsk) bool { return a.peer == peer }) {
+			list = append(list, hash)
+		}
+	}
+	return list
+}
+
 // next returns when plan has something to do at the latest.
 func (p *syncPlan) next(now time.Time) time.Time {
 	at := now.Add(syncTick)

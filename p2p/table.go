@@ -18,8 +18,6 @@ type table struct {
 	peers  map[peer.ID]*remote
 	manual map[peer.ID]bool // being dialled because an operator said so
 	next   int64            // number of the next peer
-
-	sent, received uint64 // bytes of peers that have gone
 }
 
 func newTable(maxPeers int) *table {
@@ -77,21 +75,7 @@ func (t *table) remove(id peer.ID) *remote {
 		return nil
 	}
 	delete(t.peers, id)
-	t.sent += r.meter.sent.Load()
-	t.received += r.meter.received.Load()
 	return r
-}
-
-// bytes returns what all peers were sent and have sent since the start.
-func (t *table) bytes() (sent, received uint64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	sent, received = t.sent, t.received
-	for _, r := range t.peers {
-		sent += r.meter.sent.Load()
-		received += r.meter.received.Load()
-	}
-	return sent, received
 }
 
 // get returns the peer with id; nil if it is not connected.

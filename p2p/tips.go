@@ -164,6 +164,8 @@ func (n *Network) heardTip(ctx context.Context, r *remote, m tipMessage) {
 		return // if its work is more, its claim lets headers be asked for
 	}
 	n.sync.holdNew(hash)
-	n.addHeader(ctx, r, &m.Header)
+	if n.addHeader(ctx, r, &m.Header) == pubsub.ValidationAccept {
+		n.blocks.hear(hash)
+	}
 	n.sync.look()
 }

@@ -25,8 +25,9 @@ type txPeer struct {
 // txWant is a transaction that has been announced and is not here.
 type txWant struct {
 	id         wtxPrefix
-	announcers []int64 // in order of announcement; who has been asked is removed
-	asked      int64   // in flight from this peer, noPeer if none
+	announcers []int64   // in order of announcement; who has been asked is removed
+	asked      int64     // in flight from this peer, noPeer if none
+	seen       time.Time // when it was first announced
 	at         time.Time
 	index      int // in due
 }
@@ -86,7 +87,7 @@ func (p *txPlan) announce(peer int64, ids []wtxPrefix, now time.Time) (dropped i
 			when = now.Add(inboundDelay)
 		}
 		if w == nil {
-			w = &txWant{id: id, asked: noPeer, at: when}
+			w = &txWant{id: id, asked: noPeer, seen: now, at: when}
 			p.wants[id] = w
 			heap.Push(&p.due, w)
 		}
@@ -105,6 +106,14 @@ func (p *txPlan) anyOutbound() bool {
 		}
 	}
 	return false
+}
+
+// firstSeen returns when a transaction that is wanted was first announced.
+func (p *txPlan) firstSeen(id wtxPrefix) (at time.Time, wanted bool) {
+	if w := p.wants[id]; w != nil {
+		return w.seen, true
+	}
+	return at, false
 }
 
 // arrived ends the want of id, and says whether it was asked of peer.

@@ -214,10 +214,17 @@ func (t *txRelay) received(ctx context.Context, r *remote, payload []byte) error
 		return breachf(offUnasked, "transaction %v", tx.TxID())
 	}
 	t.mu.Lock()
+	seen, wanted := t.plan.firstSeen(id)
 	t.plan.arrived(r.num, id)
 	t.mu.Unlock()
 	wakeUp(t.wake)
-	return t.add(ctx, r, tx)
+	if err := t.add(ctx, r, tx); err != nil {
+		return err
+	}
+	if _, taken := t.pool.GetWitness(tx.WTxID()); taken && wanted {
+		t.n.txDelays.observe(time.Since(seen))
+	}
+	return nil
 }
 
 // add gives a transaction to the pool. The error is a breach if r is to blame for it.
@@ -226,6 +233,7 @@ func (t *txRelay) add(ctx context.Context, r *remote, tx *consensus.Tx) error {
 	var refused interface{ RejectReason() string }
 	switch {
 	case err == nil:
+		r.gaveTx()
 		return nil
 	case errors.Is(err, consensus.ErrMissingInput):
 		t.orphan(r, tx)

@@ -272,7 +272,7 @@ type fakeNetwork struct {
 func (f *fakeNetwork) Info() ledger.NetInfo {
 	return ledger.NetInfo{
 		Peer: "12D3Me", Listen: []string{"/ip4/127.0.0.1/tcp/9833/p2p/12D3Me", "/ip4/8.8.8.8/udp/9833/quic-v1/p2p/12D3Me"},
-		Inbound: 1, Outbound: len(f.peers) - 1, Active: !f.inactive, BytesSent: 10, BytesRecv: 20,
+		Inbound: 1, Outbound: len(f.peers) - 1, Active: !f.inactive, BytesSent: 10, BytesRecv: 20, Traffic: map[string]ledger.Flow{"txrelay": {Sent: 10, Received: 20}},
 	}
 }
 func (f *fakeNetwork) Peers() []ledger.PeerInfo       { return f.peers }

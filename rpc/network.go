@@ -200,14 +200,24 @@ func (a *api) getNetTotals(context.Context, *Call) (any, error) {
 		BytesLeft  int  `json:"bytes_left_in_cycle"`
 		TimeLeft   int  `json:"time_left_in_cycle"`
 	}
+	type flow struct {
+		Received uint64 `json:"bytesrecv"`
+		Sent     uint64 `json:"bytessent"`
+	}
 	const day = 24 * 60 * 60
 	info := a.Network.Info()
+	protocols := make(map[string]flow, len(info.Traffic))
+	for name, f := range info.Traffic {
+		protocols[name] = flow{f.Received, f.Sent}
+	}
 	return struct {
 		Received uint64 `json:"totalbytesrecv"`
 		Sent     uint64 `json:"totalbytessent"`
 		Time     int64  `json:"timemillis"`
 		Target   target `json:"uploadtarget"`
-	}{info.BytesRecv, info.BytesSent, a.now().UnixMilli(), target{Timeframe: day, Historical: true}}, nil
+
+		Protocols map[string]flow `json:"protocols"`
+	}{info.BytesRecv, info.BytesSent, a.now().UnixMilli(), target{Timeframe: day, Historical: true}, protocols}, nil
 }
 
 func (a *api) ping(context.Context, *Call) (any, error) {

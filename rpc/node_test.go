@@ -140,7 +140,10 @@ func TestNetworkInfo(t *testing.T) {
 	r.net.peers = []ledger.PeerInfo{
 		{
 			ID: 3, Peer: "12D3A", Addr: "/ip4/10.0.0.1/tcp/9833", Inbound: true, ConnectionType: "inbound", UserAgent: "/groat:0.1.0/",
-			Connected: time.Unix(1_700_000_000, 0), BytesSent: 5, BytesRecv: 6, Ping: 12500 * time.Microsecond, SyncedHeaders: 9, SyncedBlocks: 8,
+			Connected: time.Unix(1_700_000_000, 0), BytesSent: 5, BytesRecv: 6,
+			Ping: 12500 * time.Microsecond, MinPing: 10 * time.Millisecond, SyncedHeaders: 9, SyncedBlocks: 8, InFlight: []int32{10, 11},
+			LastTx: time.Unix(1_700_000_001, 0), LastBlock: time.Unix(1_700_000_002, 0),
+			Traffic: map[string]ledger.Flow{"blocks": {Sent: 1, Received: 6}, "status": {Sent: 4}}, GossipScore: 1.5, InMesh: true,
 		},
 		{ID: 4, Peer: "12D3B", Addr: "/ip6/2001:4860::1/udp/1/quic-v1"},
 	}
@@ -158,16 +161,17 @@ func TestNetworkInfo(t *testing.T) {
 	peers := result.([]peerJSON)
 	got, err := marshal(peers[0])
 	if want := `{"id":3,"addr":"10.0.0.1:9833","network":"not_publicly_routable","services":"0000000000000409","servicesnames":["NETWORK","WITNESS","NETWORK_LIMITED"],"relaytxes":true,` +
-		`"lastsend":0,"lastrecv":0,"last_transaction":0,"last_block":0,"bytessent":5,"bytesrecv":6,"conntime":1700000000,"timeoffset":0,"pingtime":0.0125,"minping":0.0125,"version":70016,` +
-		`"subver":"/groat:0.1.0/","inbound":true,"bip152_hb_to":false,"bip152_hb_from":false,"startingheight":0,"presynced_headers":-1,"synced_headers":9,"synced_blocks":8,"inflight":[],` +
-		`"addr_relay_enabled":true,"addr_processed":0,"addr_rate_limited":0,"permissions":[],"minfeefilter":0.00000000,"bytessent_per_msg":{},"bytesrecv_per_msg":{},` +
-		`"connection_type":"inbound","transport_protocol_type":"libp2p","session_id":"","peerid":"12D3A","multiaddr":"/ip4/10.0.0.1/tcp/9833","protocols":[],"score":0}`; err != nil || string(got) != want {
+		`"lastsend":0,"lastrecv":0,"last_transaction":1700000001,"last_block":1700000002,"bytessent":5,"bytesrecv":6,"conntime":1700000000,"timeoffset":0,"pingtime":0.0125,"minping":0.01,"version":70016,` +
+		`"subver":"/groat:0.1.0/","inbound":true,"bip152_hb_to":false,"bip152_hb_from":false,"startingheight":0,"presynced_headers":-1,"synced_headers":9,"synced_blocks":8,"inflight":[10,11],` +
+		`"addr_relay_enabled":true,"addr_processed":0,"addr_rate_limited":0,"permissions":[],"minfeefilter":0.00000000,"bytessent_per_msg":{"blocks":1,"status":4},"bytesrecv_per_msg":{"blocks":6,"status":0},` +
+		`"connection_type":"inbound","transport_protocol_type":"libp2p","session_id":"","peerid":"12D3A","multiaddr":"/ip4/10.0.0.1/tcp/9833","protocols":[],"score":0,"gossip_score":1.5,"in_mesh":true}`; err != nil || string(got) != want {
 		t.Errorf("peer %v\ngot  %s\nwant %s", err, got, want)
 	}
 	if peers[1].Addr != "[2001:4860::1]:1" || peers[1].Network != "ipv6" {
 		t.Errorf("peer %+v", peers[1])
 	}
-	r.has("getnettotals", `[]`, map[string]any{"totalbytesrecv": 20, "totalbytessent": 10, "timemillis": 1_700_000_100_000})
+	r.has("getnettotals", `[]`, map[string]any{"totalbytesrecv": 20, "totalbytessent": 10, "timemillis": 1_700_000_100_000,
+		"protocols": map[string]any{"txrelay": map[string]any{"bytesrecv": 20, "bytessent": 10}}})
 	r.wants("setnetworkactive", `[false]`, "false")
 	r.wants("setnetworkactive", `[true]`, "true")
 	r.wants("ping", `[]`, "null")

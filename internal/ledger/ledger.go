@@ -154,11 +154,34 @@ type PeerInfo struct {
 	LastRecv       time.Time
 	BytesSent      uint64
 	BytesRecv      uint64
-	Ping           time.Duration // zero while unknown
-	StartHeight    int32         // its tip when the connection began
-	SyncedHeaders  int32         // last common header, -1 while unknown
+	Traffic        map[string]Flow // by protocol
+	LastTx         time.Time       // when it last sent a transaction that was accepted
+	LastBlock      time.Time       // when it last sent a block that was new
+	Ping           time.Duration   // zero while unknown
+	MinPing        time.Duration   // the shortest one
+	StartHeight    int32           // its tip when the connection began
+	SyncedHeaders  int32           // last common header, -1 while unknown
 	SyncedBlocks   int32
-	Score          float64
+	InFlight       []int32 // heights of the blocks that it was asked for
+	Score          float64 // minus what it has done wrong; it is banned at -100
+	GossipScore    float64 // what gossip thinks of it
+	InMesh         bool    // gossip sends it blocks at once
+}
+
+// Flow is bytes in both directions.
+type Flow struct{ Sent, Received uint64 }
+
+// Delays tells how often something took how long.
+type Delays struct {
+	Number uint64
+	Sum    time.Duration
+	UpTo   []DelaysUpTo
+}
+
+// DelaysUpTo is how many delays were at most Bound.
+type DelaysUpTo struct {
+	Bound  time.Duration
+	Number uint64
 }
 
 // NetInfo describes this node's side of the network.
@@ -170,6 +193,10 @@ type NetInfo struct {
 	Active    bool
 	BytesSent uint64
 	BytesRecv uint64
+	Traffic   map[string]Flow // by protocol, since the start
+
+	TxDelays    Delays // from the first announcement of a transaction until it was accepted
+	BlockDelays Delays // from the first announcement of a block until it was connected
 }
 
 // AddedNode is a peer that the operator asked for.
