@@ -196,6 +196,7 @@ func (c *Chain) keep(i id, b *consensus.Block, save func() (blockfile.Location, 
 	if err != nil {
 		return none, false, fmt.Errorf("store block %v: %w", b.Hash(), err)
 	}
+	c.point(pointBlock)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.tree.at(i).here() { // another goroutine brought it meanwhile

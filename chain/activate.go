@@ -51,10 +51,12 @@ func (c *Chain) move(ctx context.Context, undo, connect []id) error {
 			if err := commit(); err != nil {
 				return err
 			}
+			c.point(pointReorgStep)
 		}
 	}
 	if len(undo) > 0 && len(connect) > 0 {
 		c.o.Log.Info("reorganising", "height", at.Height, "hash", at.Hash, "undone", len(undo))
+		c.point(pointReorg)
 	}
 	for k, i := range connect {
 		next, err := c.connect(ctx, v, at, i)
@@ -141,6 +143,7 @@ func (c *Chain) connect(ctx context.Context, v *view, at consensus.State, i id) 
 		if n.undo, err = c.saveUndo(n.hash, d.Spent); err != nil {
 			return at, c.fault(fmt.Errorf("store the undo record of block %v: %w", n.hash, err))
 		}
+		c.point(pointUndo)
 	}
 	v.connect(d)
 	c.mu.Lock()

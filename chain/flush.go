@@ -36,6 +36,7 @@ func (c *Chain) flush() error {
 		c.unsave(nodes)
 		return c.fault(err)
 	}
+	c.point(pointFlush)
 	err := c.syncFiles(&goal)
 	if err == nil {
 		err = c.write(nodes, &goal)
@@ -54,6 +55,7 @@ func (c *Chain) flush() error {
 	c.coins.evict(c.o.CacheBytes / 2)
 	c.mu.Unlock()
 	c.disk, c.since, c.last = goal, 0, c.o.Now()
+	c.point(pointFlushed)
 	return nil
 }
 
@@ -96,9 +98,11 @@ func (c *Chain) syncFiles(goal *place) (err error) {
 		c.broken = err
 		return err
 	}
+	c.point(pointBlocksSynced)
 	if goal.undos, err = c.undos.Sync(); err != nil {
 		c.broken = err
 	}
+	c.point(pointUndosSynced)
 	return err
 }
 
@@ -160,12 +164,18 @@ func (c *Chain) writeInParts(nodes []record, goal *place) error {
 			return c.half(err)
 		}
 	}
+	if err := w.flush(); err != nil {
+		return c.half(err)
+	}
+	c.point(pointIndex)
 	if err := w.end(record{[]byte(goalKey), goal.encode(c.o.Params.GenesisHash)}); err != nil {
 		return c.half(err)
 	}
+	c.point(pointGoal)
 	if err := c.writeCoins(); err != nil {
 		return c.half(err)
 	}
+	c.point(pointPlace)
 	if err := w.end(c.reached(goal)...); err != nil {
 		return c.half(err)
 	}
@@ -180,7 +190,7 @@ func (c *Chain) half(err error) error {
 
 // writeCoins writes the coins that the disk does not know, in as many transactions as it takes.
 func (c *Chain) writeCoins() error {
-	w := parts{store: c.o.Store}
+	w := parts{store: c.o.Store, wrote: func() { c.point(pointCoins) }}
 	if err := c.eachDirty(w.add); err != nil {
 		return err
 	}
@@ -191,6 +201,7 @@ func (c *Chain) writeCoins() error {
 type parts struct {
 	store Store
 	batch store.Batch
+	wrote func() // called after each, if it is not nil
 }
 
 func (w *parts) add(r record) error {
@@ -225,6 +236,9 @@ func (w *parts) flush() error {
 		return err
 	}
 	w.batch.Reset()
+	if w.wrote != nil {
+		w.wrote()
+	}
 	return nil
 }
 

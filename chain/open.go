@@ -162,6 +162,7 @@ func (c *Chain) replay(ctx context.Context, at, goal *place) error {
 		return err
 	}
 	c.coins = newCache()
+	c.point(pointReplayed)
 	w := parts{store: c.o.Store}
 	return w.end(c.reached(goal)...)
 }
@@ -198,6 +199,7 @@ func (c *Chain) replayed(v *view) error {
 		v.changes[op] = ch
 	}
 	c.coins.apply(v.changes)
+	c.point(pointReplay)
 	if c.coins.bytes() <= c.o.CacheBytes {
 		return nil
 	}
@@ -219,7 +221,7 @@ func (c *Chain) start(at *place) error {
 	c.tree.active = c.tree.follow(c.tree.active, i)
 	c.tip = c.tree.state(i)
 	for _, i := range c.tree.active[1:] {
-		if n := c.tree.at(i); !n.here() || n.undo.Length == 0 || !n.has(connected) || n.has(invalid) {
+		if n := c.tree.at(i); !n.here() || n.undo.Length == 0 || !n.has(connected) {
 			return fmt.Errorf("%w: the index lacks what is known of block %v at height %d", ErrDamaged, n.hash, n.height)
 		}
 	}

@@ -70,6 +70,10 @@ func (o Options) budget() int64 { return int64(o.CacheMiB) << 20 }
 
 // chainOptions returns how to open the chain in dir, without its store and verifier.
 func (o Options) chainOptions(now func() time.Time, dir *dataDir) (chain.Options, error) {
+	point, err := o.crashPoint()
+	if err != nil {
+		return chain.Options{}, err
+	}
 	assumeValid, err := o.assumeValid()
 	return chain.Options{
 		Params:      o.Params,
@@ -79,6 +83,7 @@ func (o Options) chainOptions(now func() time.Time, dir *dataDir) (chain.Options
 		CacheBytes:  o.budget() - o.budget()/storeShare,
 		FlushEvery:  o.FlushEvery,
 		AssumeValid: assumeValid,
+		Point:       point,
 	}, err
 }
 

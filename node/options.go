@@ -34,6 +34,7 @@ type Options struct {
 	CacheMiB    int    // memory for coins, Badger included
 	MempoolMiB  int    // memory for transactions that wait
 	FlushEvery  int32  // blocks between two writes of the coins; 0 leaves it to size and time
+	CrashAt     string // NAME or NAME:N on a test network: the process kills itself when it comes by a chain.Points the N-th time
 	AssumeValid string // hash of a block whose ancestors' scripts are taken as valid
 }
 
@@ -71,6 +72,9 @@ func (o Options) Check() error {
 	}
 	if _, _, err := net.SplitHostPort(o.RPCListen); err != nil {
 		return fmt.Errorf("--rpc-listen %s is not HOST:PORT", o.RPCListen)
+	}
+	if _, err := o.crashPoint(); err != nil {
+		return err
 	}
 	_, err := o.assumeValid()
 	return err

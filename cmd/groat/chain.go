@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"groat/consensus"
 	"groat/node"
@@ -34,6 +35,7 @@ type chainFlags struct {
 	cacheMiB    int
 	flushEvery  int32
 	assumeValid string
+	crashAt     string
 }
 
 // options returns how to open the data directory.
@@ -46,7 +48,7 @@ func (c chainFlags) options(a *app, cmd *cobra.Command) (node.Options, func() er
 	if o.DataDir, err = filepath.Abs(a.shared.dataDir); err != nil {
 		return o, nil, fmt.Errorf("--datadir %s: %w", a.shared.dataDir, err)
 	}
-	o.CacheMiB, o.FlushEvery, o.AssumeValid = c.cacheMiB, c.flushEvery, c.assumeValid
+	o.CacheMiB, o.FlushEvery, o.AssumeValid, o.CrashAt = c.cacheMiB, c.flushEvery, c.assumeValid, c.crashAt
 	if err := o.Check(); err != nil {
 		return o, nil, withCode(exitUsage, err)
 	}
@@ -64,9 +66,17 @@ func (c *chainFlags) add(cmd *cobra.Command) {
 	f.IntVar(&c.cacheMiB, "dbcache", node.DefaultOptions(consensus.Main()).CacheMiB, "`MiB` of memory for coins")
 	f.Int32Var(&c.flushEvery, "flush-every", 0, "write the coins after this `number` of blocks (default when memory is full)")
 	f.StringVar(&c.assumeValid, "assume-valid", "", "take the scripts of this block's ancestors as valid; the `hash` of a block you trust")
+	addCrashFlag(f, &c.crashAt)
 	for _, name := range []string{"dbcache", "assume-valid"} {
 		markSetting(f, name)
 	}
+}
+
+// addCrashFlag declares a flag that tests use and --help does not show.
+func addCrashFlag(f *pflag.FlagSet, at *string) {
+	const name = "crash-at"
+	f.StringVar(at, name, "", "end as by kill -9 at this `NAME[:N]` of the commit path (regtest only)")
+	f.Lookup(name).Hidden = true
 }
 
 // newChainImportCommand builds "groat chain import".

@@ -70,6 +70,7 @@ func (n *nodeFlags) add(cmd *cobra.Command) {
 	f.StringVar(&n.logFile, "log-file", "", "write the log to this `file`, turned over at 50 MiB, instead of to stderr")
 	f.StringArrayVar(&n.activations, "test-activation-height", nil, "`NAME@HEIGHT` at which segwit, bip34, dersig, cltv or csv begins (regtest only); repeatable")
 	f.StringVar(&n.ReadyFile, "ready-file", "", "`file` to write when RPC answers, beside DATADIR/NETWORK/ready.json")
+	addCrashFlag(f, &n.CrashAt)
 	f.VisitAll(func(flag *pflag.Flag) { markSetting(f, flag.Name) })
 }
 
