@@ -19,6 +19,8 @@ type Chain interface {
 	RawBlock(hash chainhash.Hash) ([]byte, error)
 	// AddHeaders takes headers in order and returns the place after the last one.
 	AddHeaders(ctx context.Context, headers []wire.BlockHeader) (consensus.State, error)
+	// FollowHeaders checks headers that follow at and keeps nothing of them.
+	FollowHeaders(ctx context.Context, at consensus.State, headers []wire.BlockHeader) (consensus.State, error)
 	// AddBlock takes blocks in any order if their headers are known.
 	AddBlock(ctx context.Context, b *consensus.Block) (ledger.Added, error)
 	// Watch gives a channel that gets a token after the tip has changed.

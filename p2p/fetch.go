@@ -40,7 +40,7 @@ func (n *Network) request(ctx context.Context, r *remote, id protocol.ID, payloa
 
 // fetchHeaders asks a peer for headers and gives them to the chain.
 func (s *syncer) fetchHeaders(ctx context.Context, r *remote) {
-	last, count, err := s.n.fetchHeaders(ctx, r)
+	answer, err := s.n.fetchHeaders(ctx, r)
 	if err != nil {
 		if ctx.Err() == nil {
 			s.n.log.Debug("fetch headers", "peer", r.id, "err", err)
@@ -49,42 +49,33 @@ func (s *syncer) fetchHeaders(ctx context.Context, r *remote) {
 		s.change(func(p *syncPlan) { p.noHeaders(r.num, time.Now()) })
 		return
 	}
-	s.change(func(p *syncPlan) { p.gotHeaders(r.num, last, count == maxHeaders) })
+	s.change(func(p *syncPlan) { p.gotHeaders(r.num, answer, time.Now()) })
 }
 
-// fetchHeaders returns the work that the answer led to and the number of headers in it.
-func (n *Network) fetchHeaders(ctx context.Context, r *remote) (last consensus.Work, count int, err error) {
-	ask := headersRequest{Locator: n.chain.Locator()}
+func (n *Network) fetchHeaders(ctx context.Context, r *remote) (headersAnswer, error) {
+	ask := r.trail.request(n.chain.Locator())
 	s, done, err := n.request(ctx, r, n.ids.headers, ask.encode())
 	if err != nil {
-		return last, 0, err
+		return headersAnswer{}, err
 	}
 	defer done()
 	payload, err := newFrameReader(s, &r.meter, 4<<10).next(maxHeaders*headerBytes, headersTimeout)
 	if err != nil {
-		return last, 0, err
+		return headersAnswer{}, err
 	}
 	headers, err := decodeHeaders(payload)
 	if err != nil {
-		return last, 0, err
+		return headersAnswer{}, err
 	}
-	if len(headers) == 0 { // it has nothing that we lack, whatever it claimed
-		if info, err := n.chain.Info(r.claims().Tip); err == nil {
-			last = info.State.Work
-		}
-		return last, 0, nil
-	}
-	state, err := n.chain.AddHeaders(ctx, headers)
+	answer, err := n.takeHeaders(ctx, r, headers)
 	var rule consensus.RuleError
 	switch {
-	case err == nil:
-		return state.Work, len(headers), nil
 	case blockOffence(err):
-		return last, 0, breachf(offHeader, "%v", err)
-	case !errors.As(err, &rule) && ctx.Err() == nil:
+		return answer, breachf(offHeader, "%v", err)
+	case err != nil && !errors.As(err, &rule) && !errors.As(err, new(breach)) && !errors.Is(err, errStrayed) && ctx.Err() == nil:
 		n.log.Error("add headers", "err", err)
 	}
-	return last, 0, err
+	return answer, err
 }
 
 // fetchBlocks asks a peer for blocks and gives them to the chain one by one, as they come.

@@ -86,6 +86,9 @@ const (
 	planPause         = 5 * time.Millisecond
 	maxHeld           = 64
 	headersInFlight   = 2
+	lowWorkBlocks     = 144    // a chain with less work than our tip has without these is not stored
+	maxTrail          = 10_000 // answers with headers that a peer may send before the work of its chain suffices
+	lowWorkRest       = time.Minute
 	serveBytesPerSec  = 32 << 20
 	serveBurst        = 64 << 20
 	serveMinimumBytes = 32 << 10 // what the smallest block costs of that budget

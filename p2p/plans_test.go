@@ -245,23 +245,23 @@ func TestSyncPlanHeaders(t *testing.T) {
 		p.claim(peer, height, work(height))
 	}
 	v := view(20, 20)
-	if got := p.plan(t0, v).Headers; !slices.Equal(got, []int64{2, 3}) {
-		t.Errorf("asks %v for headers", got) // the highest claims, not more than headersInFlight
+	if got := p.plan(t0, v).Headers; !slices.Equal(got, []int64{3, 2}) {
+		t.Errorf("asks %v for headers", got) // whom we dialled, then the highest claims, not more than headersInFlight
 	}
 	if got := p.plan(t0, v).Headers; len(got) != 0 {
 		t.Errorf("asks %v again", got)
 	}
-	p.gotHeaders(2, work(40), false) // less than it claimed
+	p.gotHeaders(2, headersAnswer{Work: work(40)}, t0) // less than it claimed
 	p.noHeaders(3, t0)
 	if got := p.plan(t0, v).Headers; !slices.Equal(got, []int64{1, 2}) {
 		t.Errorf("asks %v next", got) // 3 rests
 	}
-	p.gotHeaders(1, work(50), false)
-	p.gotHeaders(2, work(40), false)
+	p.gotHeaders(1, headersAnswer{Work: work(50)}, t0)
+	p.gotHeaders(2, headersAnswer{Work: work(40)}, t0)
 	if got := p.plan(t0.Add(restAfterFailure), view(20, 50)).Headers; !slices.Equal(got, []int64{3}) {
 		t.Errorf("asks %v after the rest", got)
 	}
-	p.gotHeaders(3, work(80), false)
+	p.gotHeaders(3, headersAnswer{Work: work(80)}, t0)
 	if got := p.plan(t0, view(20, 80)).Headers; len(got) != 0 {
 		t.Errorf("asks %v when nobody claims more", got)
 	}

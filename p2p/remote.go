@@ -51,6 +51,8 @@ type remote struct {
 	meter     meter
 	traffic   traffic
 
+	trail trail // owned by the request for headers in flight
+
 	rebuilding chan struct{} // holds a token while a block that it has pushed is rebuilt
 
 	invs    *rate.Limiter // announcements that it sends

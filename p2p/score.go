@@ -13,6 +13,7 @@ type offence uint8
 // The offences.
 const (
 	offFrame   offence = iota // a frame that is too long, malformed or out of place
+	offLowWork                // many headers with less work than the peer has claimed
 	offHeader                 // a header that breaks a rule which everybody can check
 	offBlock                  // a block whose work, merkle root or commitment is wrong
 	offTx                     // a transaction that is invalid for everybody
@@ -26,6 +27,7 @@ var penalties = [...]struct {
 	points int
 }{
 	offFrame:   {"malformed frame", 100},
+	offLowWork: {"less work than claimed", 100},
 	offHeader:  {"invalid header", 100},
 	offBlock:   {"invalid block", 100},
 	offTx:      {"invalid transaction", 25},

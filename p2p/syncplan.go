@@ -29,7 +29,9 @@ type syncPeer struct {
 	height   int32
 	work     consensus.Work // of its tip, as far as we believe it
 	headers  bool           // a request for headers is in flight
-	curious  bool           // it announced a block whose parent we do not know
+	curious  bool           // ask whatever it claims: it announced a block whose parent we do not know, or has more headers
+	low      int            // answers with headers that were not worth storing
+	idle     time.Time      // not asked for headers before
 	ranges   int            // requests for blocks in flight
 	speed    float64        // bytes per second; 0 while unknown
 	stalls   int            // times that it held up the lowest block
@@ -114,16 +116,26 @@ func (p *syncPlan) hold(hash chainhash.Hash, until time.Time) {
 // release ends a hold.
 func (p *syncPlan) release(hash chainhash.Hash) { delete(p.held, hash) }
 
-// gotHeaders notes the answer to a request for headers: last is the work that it led to, full says that more may follow. A
-// peer that has no more and led to less work than it claimed is believed no further until it claims again.
-func (p *syncPlan) gotHeaders(peer int64, last consensus.Work, full bool) {
+// gotHeaders notes the answer to a request for headers. A peer that has no more and led to less work than it claimed is believed no
+// further until it claims again.
+func (p *syncPlan) gotHeaders(peer int64, a headersAnswer, now time.Time) {
 	s := p.peers[peer]
 	if s == nil {
 		return
 	}
 	s.headers, s.failures = false, 0
-	if !full && last.Cmp(s.work) < 0 {
-		s.work = last
+	if a.Low {
+		s.low++
+	}
+	if a.More {
+		s.curious = true // to the end of the chain, even if we learn meanwhile of one with more work
+		return
+	}
+	if a.Low {
+		s.idle = now.Add(lowWorkRest)
+	}
+	if a.Work.Cmp(s.work) < 0 {
+		s.work = a.Work
 	}
 }
 
@@ -245,7 +257,8 @@ func (p *syncPlan) plan(now time.Time, v syncView) syncActions {
 	return out
 }
 
-// planHeaders chooses the peers that claim the most work beyond the best header.
+// planHeaders chooses of the peers that claim more work than the best header has: those that we dialled first, then those that have wasted
+// the least of our time, then those that claim the most. Whoever leads us along a chain without work thus keeps nobody else waiting.
 func (p *syncPlan) planHeaders(now time.Time, best consensus.State) []int64 {
 	var able []int64
 	busy := 0
@@ -253,12 +266,13 @@ func (p *syncPlan) planHeaders(now time.Time, best consensus.State) []int64 {
 		switch {
 		case s.headers:
 			busy++
-		case (s.curious || s.work.Cmp(best.Work) > 0) && !now.Before(s.rests):
+		case (s.curious || s.work.Cmp(best.Work) > 0) && !now.Before(s.rests) && !now.Before(s.idle):
 			able = append(able, id)
 		}
 	}
 	slices.SortFunc(able, func(a, b int64) int {
-		return cmp.Or(p.peers[b].work.Cmp(p.peers[a].work), preferOutbound(p.peers[a], p.peers[b]), cmp.Compare(a, b))
+		x, y := p.peers[a], p.peers[b]
+		return cmp.Or(preferOutbound(x, y), cmp.Compare(x.low, y.low), y.work.Cmp(x.work), cmp.Compare(a, b))
 	})
 	able = able[:min(len(able), max(headersInFlight-busy, 0))]
 	for _, id := range able {
