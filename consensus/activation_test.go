@@ -2,6 +2,7 @@ package consensus_test
 
 import (
 	"errors"
+	"math"
 	"testing"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -75,8 +76,10 @@ func TestActivationHeightsCanBeMoved(t *testing.T) {
 	if err := consensus.Regtest().SetActivation("taproot", 50); err == nil {
 		t.Error("a rule without a height was moved")
 	}
-	if err := consensus.Regtest().SetActivation("csv", -1); err == nil {
-		t.Error("a height below zero was taken")
+	for _, height := range []int32{-1, math.MaxInt32} {
+		if err := consensus.Regtest().SetActivation("csv", height); err == nil {
+			t.Errorf("the height %d was taken", height)
+		}
 	}
 	if err := consensus.Main().SetActivation("csv", 50); err == nil {
 		t.Error("a rule of the main network was moved")

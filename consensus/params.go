@@ -3,6 +3,7 @@ package consensus
 import (
 	"fmt"
 	"maps"
+	"math"
 	"strings"
 	"time"
 
@@ -90,8 +91,8 @@ func (p *Params) SetActivation(name string, height int32) error {
 	if !p.TestNetwork {
 		return fmt.Errorf("activation heights of %s are fixed: only a test network's can be moved", p.Name)
 	}
-	if height < 0 {
-		return fmt.Errorf("activation height %d is below zero", height)
+	if height < 0 || height == math.MaxInt32 {
+		return fmt.Errorf("activation height %d is not one that a chain can have", height)
 	}
 	heights := map[string]*int32{
 		"segwit": &p.SegwitHeight, "bip34": &p.BIP34Height, "dersig": &p.BIP66Height, "cltv": &p.BIP65Height, "csv": &p.CSVHeight,

@@ -81,8 +81,31 @@ func TestLogFileAndLogin(t *testing.T) {
 }
 
 func TestMovedActivation(t *testing.T) {
-	w := start(t, testnet.Config{Nodes: 1, Flags: []string{"--test-activation-height", "segwit@50"}})
+	moved := map[string]int{"bip34": 10, "bip66": 20, "bip65": 30, "csv": 40, "segwit": 50} // as getdeploymentinfo names them
+	var flags []string
+	for _, at := range []string{"bip34@10", "dersig@20", "cltv@30", "csv@40", "segwit@50"} {
+		flags = append(flags, "--test-activation-height", at)
+	}
+	w := start(t, testnet.Config{Nodes: 1, Flags: flags})
 	n := w.Nodes[0]
+	for _, blocks := range []int{0, 9, 20, 19} { // to heights 0, 9, 29, 48
+		if blocks > 0 {
+			mine(t, n, blocks, demoAddress)
+		}
+		var info struct {
+			Height      int
+			Deployments map[string]struct {
+				Height int
+				Active bool
+			}
+		}
+		call(t, n, &info, "getdeploymentinfo")
+		for name, height := range moved {
+			if got := info.Deployments[name]; got.Height != height || got.Active != (info.Height+1 >= height) {
+				t.Errorf("after block %d %s is %+v", info.Height, name, got)
+			}
+		}
+	}
 	var block struct {
 		Txs []struct {
 			Outs []struct{} `json:"vout"`
@@ -90,9 +113,8 @@ func TestMovedActivation(t *testing.T) {
 	}
 	for height, outputs := range map[int]int{49: 1, 50: 2} { // the second one commits to the witnesses
 		var have int
-		call(t, n, &have, "getblockcount")
-		if have < 50 {
-			mine(t, n, 50, demoAddress)
+		if call(t, n, &have, "getblockcount"); have < 50 {
+			mine(t, n, 50-have, demoAddress)
 		}
 		var hash string
 		call(t, n, &hash, "getblockhash", height)
