@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"math"
 	"testing"
+	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"groat/consensus"
+	"groat/internal/blockfile"
 )
 
 func TestAmountsRoundTrip(t *testing.T) {
@@ -120,14 +122,48 @@ func FuzzUndo(f *testing.F) {
 	})
 }
 
+func someNodes() []savedNode {
+	p := consensus.Regtest()
+	genesis := savedNode{hash: p.GenesisHash, header: p.Genesis.Header}
+	full := savedNode{
+		height: math.MaxInt32, hash: chainhash.Hash{9}, header: wire.BlockHeader{Version: -1, PrevBlock: p.GenesisHash, Timestamp: time.Unix(math.MaxUint32, 0), Bits: 0x207fffff},
+		flags: connected | failed, order: math.MinInt32, txs: math.MaxUint32,
+		block: blockfile.Location{Pos: blockfile.Pos{File: 1, Offset: 127}, Length: 128}, undo: blockfile.Location{Pos: blockfile.Pos{File: math.MaxUint32}, Length: 1},
+	}
+	child := full
+	child.height, child.order, child.flags = 1, -1, 0
+	return []savedNode{genesis, full, child}
+}
+
+func TestNodesRoundTrip(t *testing.T) {
+	for _, n := range someNodes() {
+		key, value := n.encode()
+		if got, err := decodeNode(key, value); err != nil || *got != n {
+			t.Errorf("%+v became %+v, %v", n, got, err)
+		}
+		for k := range value {
+			if _, err := decodeNode(key, value[:k]); err == nil {
+				t.Errorf("the first %d bytes of %d were taken", k, len(value))
+			}
+		}
+		if _, err := decodeNode(key, append(value, 0)); err == nil {
+			t.Error("a byte more was taken")
+		}
+	}
+}
+
 func FuzzIndex(f *testing.F) {
-	tree := newTree(consensus.Regtest())
-	key, value := tree.encodeNode(0)
-	f.Add(key, value)
+	for _, n := range someNodes() {
+		key, value := n.encode()
+		f.Add(key, value)
+	}
 	f.Fuzz(func(t *testing.T, key, value []byte) {
 		s, err := decodeNode(key, value)
 		if err != nil {
 			return
+		}
+		if k, v := s.encode(); !bytes.Equal(k, key) || !bytes.Equal(v, value) {
+			t.Fatalf("%x: %x became %+v and then %x: %x", key, value, s, k, v)
 		}
 		_ = newTree(consensus.Regtest()).restore(s) // refused or taken, but without a panic
 	})
@@ -136,6 +172,7 @@ func FuzzIndex(f *testing.F) {
 func FuzzPlace(f *testing.F) {
 	p := place{tip: chainhash.Hash{1}, tally: tally{5, 7}}
 	f.Add(p.encode(chainhash.Hash{2}))
+	f.Add((&place{blocks: blockfile.Pos{File: 1, Offset: math.MaxUint32}, undos: blockfile.Pos{Offset: 8}}).encode(chainhash.Hash{2}))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		p, err := decodePlace(raw, chainhash.Hash{2})
 		if err == nil && !bytes.Equal(p.encode(chainhash.Hash{2}), raw) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -87,57 +88,62 @@ func indexKey(height int32, hash chainhash.Hash) []byte {
 	return append(k, hash[:]...)
 }
 
-// encodeNode returns the index record of i: its header and what is known of its block.
-func (t *tree) encodeNode(i id) (key, value []byte) {
-	n := t.at(i)
-	h := t.header(i)
-	var w bytes.Buffer
-	w.WriteByte(n.flags & (connected | failed))
-	_ = h.Serialize(&w) // a bytes.Buffer takes every write
-	b := binary.AppendVarint(w.Bytes(), int64(n.order))
-	b = binary.AppendUvarint(b, uint64(n.txs))
-	for _, loc := range []blockfile.Location{n.block, n.undo} {
-		for _, v := range []uint32{loc.File, loc.Offset, loc.Length} {
-			b = binary.AppendUvarint(b, uint64(v))
-		}
-	}
-	return indexKey(n.height, n.hash), b
-}
-
-// savedNode is a decoded index record.
+// savedNode is an index record: a header and what is known of its block.
 type savedNode struct {
 	height int32
 	hash   chainhash.Hash
 	header wire.BlockHeader
-	flags  uint8
+	flags  uint8 // of savedFlags
 	order  int32
 	txs    uint32
 	block  blockfile.Location
 	undo   blockfile.Location
 }
 
-// decodeNode is the inverse of encodeNode.
+const savedFlags = connected | failed
+
+// encodeNode returns the index record of i.
+func (t *tree) encodeNode(i id) (key, value []byte) {
+	n := t.at(i)
+	s := savedNode{n.height, n.hash, t.header(i), n.flags & savedFlags, n.order, n.txs, n.block, n.undo}
+	return s.encode()
+}
+
+func (s *savedNode) encode() (key, value []byte) {
+	var w bytes.Buffer
+	w.WriteByte(s.flags)
+	_ = s.header.Serialize(&w) // a bytes.Buffer takes every write
+	b := binary.AppendVarint(w.Bytes(), int64(s.order))
+	for _, v := range s.numbers() {
+		b = binary.AppendUvarint(b, uint64(*v))
+	}
+	return indexKey(s.height, s.hash), b
+}
+
+// numbers returns the numbers that end a record.
+func (s *savedNode) numbers() []*uint32 {
+	return []*uint32{&s.txs, &s.block.File, &s.block.Offset, &s.block.Length, &s.undo.File, &s.undo.Offset, &s.undo.Length}
+}
+
+// decodeNode is the inverse of encode. A record has one form only.
 func decodeNode(key, value []byte) (*savedNode, error) {
 	damaged := fmt.Errorf("index record %x: %w", key, errCoding)
-	if len(key) != 1+4+chainhash.HashSize || len(value) < 1+wire.MaxBlockHeaderPayload {
+	if len(key) != 1+4+chainhash.HashSize || key[0] != indexPrefix || len(value) < 1+wire.MaxBlockHeaderPayload || value[0]&^savedFlags != 0 {
 		return nil, damaged
 	}
-	s := &savedNode{height: int32(binary.BigEndian.Uint32(key[1:])), hash: chainhash.Hash(key[5:]), flags: value[0] & (connected | failed)}
+	s := &savedNode{height: int32(binary.BigEndian.Uint32(key[1:])), hash: chainhash.Hash(key[5:]), flags: value[0]}
 	var err error
 	if s.header, err = consensus.ParseHeader(value[1 : 1+wire.MaxBlockHeaderPayload]); err != nil {
 		return nil, damaged
 	}
 	b := value[1+wire.MaxBlockHeaderPayload:]
-	order, n := binary.Varint(b)
-	if n <= 0 {
+	folded, n := uvarint(b) // as AppendVarint writes it: the sign in the lowest bit
+	if n <= 0 || folded > math.MaxUint32 {
 		return nil, damaged
 	}
-	s.order = int32(order)
+	s.order = int32(uint32(folded>>1) ^ -uint32(folded&1))
 	b = b[n:]
-	numbers := []*uint32{
-		&s.txs, &s.block.File, &s.block.Offset, &s.block.Length, &s.undo.File, &s.undo.Offset, &s.undo.Length,
-	}
-	for _, p := range numbers {
+	for _, p := range s.numbers() {
 		v, n := uvarint(b)
 		if n <= 0 || v > 0xffffffff {
 			return nil, damaged

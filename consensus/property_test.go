@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/btcsuite/btcd/btcutil/v2"
-	"github.com/btcsuite/btcd/txscript/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"groat/consensus"
@@ -29,7 +28,7 @@ func TestConnectThenUndoGivesTheSameCoins(t *testing.T) {
 			spends := 0
 			for i := range 60 {
 				branch := []string{"x", "y"}[r.IntN(2)]
-				txs := g.random(r, g.At(at[branch]))
+				txs := chaintest.RandomTxs(r, g.At(at[branch]), g.key)
 				spends += len(txs)
 				name := fmt.Sprint(branch, i)
 				g.Block(at[branch], name, chaintest.Txs(txs...))
@@ -103,44 +102,6 @@ func (w *walker) checkSupply() {
 	if sum > most {
 		w.t.Fatalf("%s: %v exist, the schedule allows %v", w.at.Name, sum, most)
 	}
-}
-
-// random returns up to five transactions that spend coins of n and of each other, with outputs of every form, some of which are no coins.
-func (g story) random(r *rand.Rand, n *chaintest.Node) []*wire.MsgTx {
-	free := n.Mature(g.key)
-	var txs []*wire.MsgTx
-	for range r.IntN(6) {
-		var coins []consensus.Entry
-		var sum btcutil.Amount
-		for range 1 + r.IntN(3) {
-			if len(free) == 0 {
-				break
-			}
-			i := r.IntN(len(free))
-			coins, sum = append(coins, free[i]), sum+free[i].Coin.Value
-			free = append(free[:i:i], free[i+1:]...)
-		}
-		if sum == 0 {
-			continue
-		}
-		form := []chaintest.Kind{chaintest.P2WPKH, chaintest.P2TR, chaintest.P2PKH}[r.IntN(3)]
-		value := btcutil.Amount(r.Int64N(int64(sum))) + 1
-		tx := g.key.Pay(coins, g.key.Script(form), value, btcutil.Amount(r.Int64N(int64(sum-value)+1)))
-		switch r.IntN(4) {
-		case 0:
-			tx.AddTxOut(wire.NewTxOut(0, []byte{txscript.OP_RETURN, 1}))
-		case 1:
-			tx.AddTxOut(wire.NewTxOut(0, make([]byte, 10_000+r.IntN(2)))) // a coin, or one byte too long to be one
-		}
-		g.key.Sign(tx, coins)
-		txs = append(txs, tx)
-		for i, out := range tx.TxOut {
-			if out.Value > 0 {
-				free = append(free, chaintest.Out(tx, i))
-			}
-		}
-	}
-	return txs
 }
 
 // FuzzConnect edits a good block at will. Whatever comes of it is refused with a RuleError, or changes the coins so that undoing it

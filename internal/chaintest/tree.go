@@ -26,6 +26,7 @@ type Node struct {
 	Block  *consensus.Block
 	State  consensus.State
 	Coins  consensus.Coins // all that exist after Block; not to be changed
+	Flaw   consensus.Kind  // the rule that Block breaks on purpose; 0 if it is good
 }
 
 // Tree grows blocks by name.
