@@ -146,6 +146,13 @@ func (f *fakeChain) UTXOSet(_ context.Context, hash ledger.SetHash) (ledger.SetI
 	}, nil
 }
 
+func (f *fakeChain) EachCoin(ctx context.Context, see func(wire.OutPoint, consensus.Coin)) (consensus.State, error) {
+	for op, coin := range f.tip().Coins {
+		see(op, coin)
+	}
+	return f.tip().State, ctx.Err()
+}
+
 func (f *fakeChain) AddHeaders(context.Context, []wire.BlockHeader) (consensus.State, error) {
 	return f.tip().State, f.refusal
 }

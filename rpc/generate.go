@@ -3,12 +3,12 @@ package rpc
 import (
 	"context"
 	"encoding/hex"
-	"strings"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"groat/consensus"
 	"groat/internal/address"
+	"groat/internal/descriptor"
 )
 
 const defaultMaxTries = 1_000_000
@@ -38,7 +38,7 @@ func (a *api) generateMethods() []Method {
 			Name: "generatetodescriptor", Category: categoryHidden, Run: a.generateToDescriptor, Result: hashes,
 			Args: []Arg{
 				{Name: "num_blocks", Type: ArgInt, Required: true, Help: "How many blocks are generated."},
-				{Name: "descriptor", Type: ArgString, Required: true, Help: "The descriptor to send the newly generated coins to: addr(...) or raw(...)."},
+				{Name: "descriptor", Type: ArgString, Required: true, Help: "The descriptor to send the newly generated coins to."},
 				maxTries,
 			},
 			Help: "Mine to a specified descriptor and return the block hashes.",
@@ -68,7 +68,7 @@ func (a *api) generateToAddress(ctx context.Context, c *Call) (any, error) {
 }
 
 func (a *api) generateToDescriptor(ctx context.Context, c *Call) (any, error) {
-	script, err := a.descriptorScript(c.String(1))
+	script, err := a.minerScript(c.String(1))
 	if err != nil {
 		return nil, err
 	}
@@ -91,40 +91,31 @@ func (a *api) generate(ctx context.Context, c *Call, script []byte) (any, error)
 	return hashTexts(hashes), a.Pool.CatchUp(ctx)
 }
 
-// descriptorScript returns the script of a descriptor of the kinds that need no keys. The checksum may be left out.
-func (a *api) descriptorScript(text string) ([]byte, error) {
-	body, checksum, given := strings.Cut(text, "#")
-	if given && checksum != descriptorChecksum(body) {
-		return nil, errorf(CodeNotFound, "Provided checksum '%s' does not match computed checksum '%s'", checksum, descriptorChecksum(body))
+// minerScript returns the script of a descriptor that stands for one; for combo, the one that Core's generate methods take.
+func (a *api) minerScript(text string) ([]byte, error) {
+	d, err := descriptor.Parse(a.Params, text)
+	if err != nil {
+		return nil, errorf(CodeNotFound, "%v", err)
 	}
-	if inner, ok := between(body, "addr(", ")"); ok {
-		script, err := address.Decode(a.Params, inner)
-		if err != nil {
-			return nil, errorf(CodeNotFound, "Address is not valid")
-		}
-		return script, nil
+	if d.Ranged {
+		return nil, errorf(CodeInvalidParameter, "Ranged descriptor not accepted. Maybe pass through deriveaddresses first?")
 	}
-	if inner, ok := between(body, "raw(", ")"); ok {
-		script, err := hex.DecodeString(inner)
-		if err != nil {
-			return nil, errorf(CodeNotFound, "Raw script is not hex")
-		}
-		return script, nil
+	outs, err := d.At(0)
+	if err != nil {
+		return nil, errorf(CodeNotFound, "Cannot derive script without private keys")
 	}
-	return nil, errorf(CodeNotFound, "'%s' is not a valid descriptor function", body)
-}
-
-// between returns what stands in s between a beginning and an end.
-func between(s, begin, end string) (string, bool) {
-	s, ok := strings.CutPrefix(s, begin)
-	if !ok {
-		return "", false
+	const ofCombo = 2 // its P2WPKH script, after P2PK and P2PKH; a combo of an uncompressed key has P2PK and P2PKH only
+	switch len(outs) {
+	case 1:
+		return outs[0].Script, nil
+	case ofCombo:
+		return outs[1].Script, nil
 	}
-	return strings.CutSuffix(s, end)
+	return outs[ofCombo].Script, nil
 }
 
 func (a *api) generateBlock(ctx context.Context, c *Call) (any, error) {
-	script, err := a.descriptorScript(c.String(0))
+	script, err := a.minerScript(c.String(0))
 	if err != nil {
 		if script, err = address.Decode(a.Params, c.String(0)); err != nil {
 			return nil, errorf(CodeNotFound, "Error: Invalid address or descriptor")

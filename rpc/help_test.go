@@ -45,7 +45,7 @@ func TestHelpList(t *testing.T) {
 			categories = append(categories, line)
 		}
 	}
-	if want := []string{"== Blockchain ==", "== Control ==", "== Mining ==", "== Network ==", "== Rawtransactions ==", "== Util ==", "== Wallet =="}; !slices.Equal(categories, want) {
+	if want := []string{"== Blockchain ==", "== Control ==", "== Mining ==", "== Network ==", "== Rawtransactions ==", "== Util ==", "== Wallet ==", "== Zmq =="}; !slices.Equal(categories, want) {
 		t.Errorf("categories %v", categories)
 	}
 	if !strings.HasPrefix(list, "== Blockchain ==\ngetbestblockhash\ngetblock \"blockhash\" ( verbosity )\ngetblockchaininfo\n") {

@@ -55,14 +55,20 @@ func (a *api) getMiningInfo(context.Context, *Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return struct {
+	j := struct {
 		Blocks     int32    `json:"blocks"`
+		Weight     *int     `json:"currentblockweight,omitempty"`
+		Txs        *int     `json:"currentblocktx,omitempty"`
 		Difficulty Float    `json:"difficulty"`
 		HashRate   Float    `json:"networkhashps"`
 		Pooled     int      `json:"pooledtx"`
 		Chain      string   `json:"chain"`
 		Warnings   []string `json:"warnings"`
-	}{tip.Height, difficulty(tip.Header.Bits), rate, a.Pool.Info().Count, a.Params.Chain, []string{}}, nil
+	}{Blocks: tip.Height, Difficulty: difficulty(tip.Header.Bits), HashRate: rate, Pooled: a.Pool.Info().Count, Chain: a.Params.Chain, Warnings: []string{}}
+	if txs, weight, ok := a.templates.size(); ok {
+		j.Txs, j.Weight = &txs, &weight
+	}
+	return j, nil
 }
 
 const (

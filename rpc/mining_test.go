@@ -104,6 +104,11 @@ func TestBlockTemplate(t *testing.T) {
 	if string(r.miner.script) != string([]byte{txscript.OP_TRUE}) {
 		t.Errorf("coinbase script %x", r.miner.script)
 	}
+	weight := headWeight
+	for _, msg := range tmpl.Block.Transactions[1:] {
+		weight += consensus.NewTx(msg).Weight()
+	}
+	r.has("getmininginfo", `[]`, map[string]any{"currentblocktx": len(tmpl.Block.Transactions) - 1, "currentblockweight": weight})
 	r.refuses("getblocktemplate", `[{}]`, -8, `getblocktemplate must be called with the segwit rule set (call with {"rules": ["segwit"]})`)
 	r.refuses("getblocktemplate", `[{"mode":5}]`, -8, "Invalid mode")
 	r.refuses("getblocktemplate", `[{"mode":"x"}]`, -8, "Invalid mode")

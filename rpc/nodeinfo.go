@@ -29,6 +29,30 @@ func (a *api) nodeMethods() []Method {
 			Help: "Set the local time to given timestamp (-regtest only)", Result: "null",
 		},
 		{
+			Name: "mockscheduler", Category: categoryHidden, Run: a.mockScheduler,
+			Args: []Arg{{Name: "delta_time", Type: ArgInt64, Required: true, Help: "Number of seconds to forward the scheduler into the future."}},
+			Help: "Bump the scheduler into the future (-regtest only). There is no scheduler: nothing is done by the clock that a test could wait for.", Result: "null",
+		},
+		{
+			Name: "getindexinfo", Category: "util",
+			Run:  func(context.Context, *Call) (any, error) { return struct{}{}, nil },
+			Args: []Arg{{Name: "index_name", Type: ArgString, Help: "Filter results for an index with a specific name."}},
+			Help: "Returns the status of one or all available indices currently running in the node. There are none.", Result: "{}",
+		},
+		{
+			Name: "getzmqnotifications", Category: "zmq",
+			Run:  func(context.Context, *Call) (any, error) { return []string{}, nil },
+			Help: "Returns information about the active ZeroMQ notifications. There are none.", Result: "[]",
+		},
+		{
+			Name: "logging", Category: "control", Run: logging,
+			Args: []Arg{
+				{Name: "include", Type: ArgArray, Sample: `["category",...]`, Help: "The categories to add to debug logging"},
+				{Name: "exclude", Type: ArgArray, Sample: `["category",...]`, Help: "The categories to remove from debug logging"},
+			},
+			Help: "Gets and sets the logging configuration. There are no categories: use --log-level.", Result: "{}",
+		},
+		{
 			Name: "getmemoryinfo", Category: "control", Run: getMemoryInfo,
 			Args: []Arg{{Name: "mode", Type: ArgString, Default: `"stats"`, Help: "determines what kind of information is returned: stats"}},
 			Help: "Returns an object containing information about memory usage. No memory is locked.", Result: "{locked}",
@@ -65,6 +89,28 @@ func (a *api) setMockTime(_ context.Context, c *Call) (any, error) {
 		a.Clock.SetMock(time.Unix(t, 0))
 	}
 	return nil, nil
+}
+
+func (a *api) mockScheduler(_ context.Context, c *Call) (any, error) {
+	switch seconds := c.Int(0); {
+	case !a.Params.TestNetwork:
+		return nil, errorf(CodeMisc, "mockscheduler is for regression testing (-regtest mode) only")
+	case seconds <= 0 || seconds > int64(time.Hour/time.Second):
+		return nil, errorf(CodeInvalidParameter, "delta_time must be between 1 and 3600 seconds (1 hr)")
+	}
+	return nil, nil
+}
+
+func logging(_ context.Context, c *Call) (any, error) {
+	asked := append(slices.Clone(c.Value(0).List), c.Value(1).List...)
+	if len(asked) == 0 {
+		return struct{}{}, nil
+	}
+	name, err := asked[0].AsString()
+	if err != nil {
+		return nil, err
+	}
+	return nil, errorf(CodeInvalidParameter, "unknown logging category %s", name)
 }
 
 func getMemoryInfo(_ context.Context, c *Call) (any, error) {

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/btcsuite/btcd/btcutil/v2"
@@ -37,6 +38,7 @@ type Chain interface {
 	UndoOf(hash chainhash.Hash) ([]consensus.Entry, error)
 	Coins(ops []wire.OutPoint) (consensus.Coins, consensus.State, error)
 	UTXOSet(ctx context.Context, hash ledger.SetHash) (ledger.SetInfo, error)
+	EachCoin(ctx context.Context, see func(wire.OutPoint, consensus.Coin)) (consensus.State, error)
 	InitialDownload() bool
 	DiskSize() int64
 
@@ -91,8 +93,10 @@ type api struct {
 	Parts
 	version string
 	now     func() time.Time
+	log     *slog.Logger
 
 	templates templateCache
+	scan      coinScan
 }
 
 // addressOf returns the address of an output script, and false if it has none.

@@ -67,20 +67,6 @@ func TestAsm(t *testing.T) {
 	}
 }
 
-func TestDescriptorChecksum(t *testing.T) {
-	// BIP380's vector, and descriptors from Bitcoin Core's tests
-	for descriptor, want := range map[string]string{
-		"raw(deadbeef)": "89f8spxm",
-		"pk(0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798)":  "gn28ywm7",
-		"pkh(02c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee5)": "8fhd9pwu",
-		"raw(é)": "",
-	} {
-		if got := descriptorChecksum(descriptor); got != want {
-			t.Errorf("%s: %s, want %s", descriptor, got, want)
-		}
-	}
-}
-
 func TestOutputScripts(t *testing.T) {
 	r := newRig(t)
 	a := &api{Parts: Parts{Params: r.tree.Params}}

@@ -7,7 +7,7 @@ type table map[string]*Method
 
 // newTable returns the methods of a server with these parts.
 func newTable(s *Server, p Parts) table {
-	a := &api{Parts: p, version: s.opts.Version, now: s.opts.Now}
+	a := &api{Parts: p, version: s.opts.Version, now: s.opts.Now, log: s.opts.Log}
 	t := make(table)
 	for _, m := range rows(a) {
 		t[m.Name] = &m
@@ -22,7 +22,7 @@ func newTable(s *Server, p Parts) table {
 func rows(a *api) []Method {
 	return slices.Concat(
 		a.blockMethods(), a.chainMethods(), a.coinMethods(), a.waitMethods(),
-		a.poolMethods(), a.submitMethods(), a.txMethods(), a.scriptMethods(),
+		a.poolMethods(), a.submitMethods(), a.txMethods(), a.scriptMethods(), a.descriptorMethods(), a.scanMethods(), a.statsMethods(), a.verifyMethods(),
 		a.miningMethods(), a.templateMethods(), a.generateMethods(),
 		a.networkMethods(), a.nodeMethods(), a.walletMethods(),
 	)

@@ -167,6 +167,24 @@ func (t *templateCache) get(ctx context.Context, a *api) (*ledger.Template, erro
 	return tmpl, nil
 }
 
+// headWeight is what Core keeps free for the header and the coinbase of a block.
+const headWeight = 4000
+
+// size returns the number of transactions of the last template without the coinbase, and its weight as Core counts it; false if there is none.
+func (t *templateCache) size() (txs, weight int, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.last == nil {
+		return 0, 0, false
+	}
+	weight = headWeight
+	for _, msg := range t.last.Block.Transactions[1:] {
+		weight += consensus.NewTx(msg).Weight()
+		txs++
+	}
+	return txs, weight, true
+}
+
 // templateTx is a transaction of a template (BIP22, BIP145).
 type templateTx struct {
 	Data    hexBytes `json:"data"`
