@@ -168,8 +168,14 @@ func CheckSequence(s State, tx *Tx, coins Coins) error {
 	return nil
 }
 
-// coinText writes an amount of the money range with eight decimals, as Core's messages do.
+// coinText writes an amount of the money range with two to eight decimals, as Core's messages do.
 func coinText(a btcutil.Amount) string {
 	const unit = btcutil.SatoshiPerBitcoin
-	return fmt.Sprintf("%d.%08d", int64(a)/unit, int64(a)%unit)
+	text := fmt.Sprintf("%d.%08d", int64(a)/unit, int64(a)%unit)
+	for zeros := range 6 {
+		if text[len(text)-1-zeros] != '0' {
+			return text[:len(text)-zeros]
+		}
+	}
+	return text[:len(text)-6]
 }

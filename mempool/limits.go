@@ -38,6 +38,9 @@ func (p *Pool) checkFee(e *entry) error {
 
 // checkRelatives bounds how many transactions have to be looked at when one of them comes, goes or is mined.
 func (p Policy) checkRelatives(e *entry, ancestors []*entry) error {
+	if len(ancestors)+1 > p.AncestorCount {
+		return refuse(reasonChain, "too many unconfirmed ancestors [limit: %d]", p.AncestorCount)
+	}
 	size := e.size
 	for _, a := range ancestors {
 		size += a.size
@@ -47,9 +50,6 @@ func (p Policy) checkRelatives(e *entry, ancestors []*entry) error {
 		if a.down.count+1 > p.DescendantCount {
 			return refuse(reasonChain, "too many descendants for tx %v [limit: %d]", a.tx.TxID(), p.DescendantCount)
 		}
-	}
-	if len(ancestors)+1 > p.AncestorCount {
-		return refuse(reasonChain, "too many unconfirmed ancestors [limit: %d]", p.AncestorCount)
 	}
 	if size > p.AncestorSize {
 		return refuse(reasonChain, "exceeds ancestor size limit [limit: %d]", p.AncestorSize)

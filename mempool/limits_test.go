@@ -20,8 +20,8 @@ func TestAncestorLimit(t *testing.T) {
 		s.accept(last)
 	}
 	err := s.refuse("too-long-mempool-chain", s.pay(1000, chaintest.Out(last, 0)))
-	if !strings.HasPrefix(err.Error(), "too-long-mempool-chain, too many ") {
-		t.Fatalf("got %v", err)
+	if want := "too-long-mempool-chain, too many unconfirmed ancestors [limit: 25]"; err.Error() != want { // and not: too many descendants of the first
+		t.Fatalf("got %v, want %s", err, want)
 	}
 	if e, _ := s.pool.Entry(last.TxHash()); e.AncestorCount != 25 {
 		t.Fatalf("%d ancestors", e.AncestorCount)
