@@ -58,6 +58,13 @@ func (c *Chain) move(ctx context.Context, undo, connect []id) error {
 		c.o.Log.Info("reorganising", "height", at.Height, "hash", at.Hash, "undone", len(undo))
 		c.point(pointReorg)
 	}
+	if len(undo) == 0 && len(connect) > 1 {
+		done, err := c.rush(ctx, connect)
+		if err != nil || done == len(connect) || (done > 0 && c.bestChanged(connect)) {
+			return err
+		}
+		v, at, connect = newView(c.load), c.tip, connect[done:]
+	}
 	for k, i := range connect {
 		next, err := c.connect(ctx, v, at, i)
 		if err != nil {
@@ -117,43 +124,73 @@ func (c *Chain) refuse(i id, err error) error {
 	return nil
 }
 
+// fitted is a block that fits where it stands, whatever its scripts say.
+type fitted struct {
+	i      id
+	node   node // of i
+	block  *consensus.Block
+	spent  []consensus.Entry
+	checks []consensus.ScriptCheck // none if they are known to pass
+	after  consensus.State
+}
+
 // connect connects i, which follows at, on v and returns the place after it. Its scripts are run unless they are known to be valid.
 func (c *Chain) connect(ctx context.Context, v *view, at consensus.State, i id) (consensus.State, error) {
-	if err := ctx.Err(); err != nil {
-		return at, err
-	}
-	b, n, err := c.blockOf(i)
-	if err != nil {
-		return at, c.fault(err)
-	}
-	coins, err := v.find(consensus.Needs(at, b))
-	if err != nil {
-		return at, c.fault(fmt.Errorf("load the coins of block %v: %w", n.hash, err))
-	}
-	d, err := consensus.Connect(at, b, coins)
+	l, err := c.link(ctx, v, at, i)
 	if err != nil {
 		return at, c.doubt(ctx, err)
 	}
-	if !n.has(connected) && !c.assumed(i) {
-		if err := c.o.Scripts.Verify(ctx, consensus.ScriptChecks(at, b, coins)); err != nil {
+	if len(l.checks) > 0 {
+		if err := c.o.Scripts.Verify(ctx, l.checks); err != nil {
 			return at, err
 		}
 	}
-	if n.undo.Length == 0 {
-		if n.undo, err = c.saveUndo(n.hash, d.Spent); err != nil {
-			return at, c.fault(fmt.Errorf("store the undo record of block %v: %w", n.hash, err))
+	return l.after, c.confirm(&l)
+}
+
+// link connects i, which follows at, on v without running its scripts.
+func (c *Chain) link(ctx context.Context, v *view, at consensus.State, i id) (fitted, error) {
+	if err := ctx.Err(); err != nil {
+		return fitted{}, err
+	}
+	b, n, err := c.blockOf(i)
+	if err != nil {
+		return fitted{}, c.fault(err)
+	}
+	coins, err := v.find(consensus.Needs(at, b))
+	if err != nil {
+		return fitted{}, c.fault(fmt.Errorf("load the coins of block %v: %w", n.hash, err))
+	}
+	d, err := consensus.Connect(at, b, coins)
+	if err != nil {
+		return fitted{}, err
+	}
+	l := fitted{i: i, node: n, block: b, spent: d.Spent, after: at.Next(&b.Header)}
+	if !n.has(connected) && !c.assumed(i) {
+		l.checks = consensus.ScriptChecks(at, b, coins)
+	}
+	v.connect(d)
+	return l, nil
+}
+
+// confirm notes that the block of l is valid and stores what it spent.
+func (c *Chain) confirm(l *fitted) (err error) {
+	undo := l.node.undo
+	if undo.Length == 0 {
+		if undo, err = c.saveUndo(l.node.hash, l.spent); err != nil {
+			return c.fault(fmt.Errorf("store the undo record of block %v: %w", l.node.hash, err))
 		}
 		c.point(pointUndo)
 	}
-	v.connect(d)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	kept := c.tree.at(i)
-	kept.undo = n.undo
+	kept := c.tree.at(l.i)
+	kept.undo = undo
 	kept.flags |= connected
-	c.tree.touch(i)
-	c.recent.remove(i)
-	return at.Next(&b.Header), nil
+	c.tree.touch(l.i)
+	c.recent.remove(l.i)
+	c.latest = l.block
+	return nil
 }
 
 func (c *Chain) saveUndo(hash chainhash.Hash, spent []consensus.Entry) (blockfile.Location, error) {

@@ -107,6 +107,7 @@ type Chain struct {
 	tip     consensus.State
 	commits uint64 // how often the tip changed
 	recent  *recent
+	latest  *consensus.Block           // the last one connected: all followers ask for it
 	reasons map[id]consensus.RuleError // why blocks failed, as far as it happened in this process
 }
 

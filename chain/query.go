@@ -88,12 +88,17 @@ func (c *Chain) RawBlock(hash chainhash.Hash) ([]byte, error) {
 
 // Block returns a block, or the errors of RawBlock.
 func (c *Chain) Block(hash chainhash.Hash) (*consensus.Block, error) {
+	c.mu.RLock()
+	b := c.latest
+	c.mu.RUnlock()
+	if b != nil && b.Hash() == hash {
+		return b, nil
+	}
 	raw, err := c.RawBlock(hash)
 	if err != nil {
 		return nil, err
 	}
-	b, err := consensus.ParseBlock(raw)
-	if err != nil {
+	if b, err = consensus.ParseBlock(raw); err != nil {
 		return nil, fmt.Errorf("%w: block %v: %v", ErrDamaged, hash, err)
 	}
 	return b, nil

@@ -53,7 +53,8 @@ func Regtest() *Params {
 		PowLimitBits: 0x207fffff, Difficulty: Fixed, BlockInterval: 10 * time.Minute,
 		Subsidy: 50 * coin, HalvingInterval: 150,
 		BIP34Height: 1, BIP65Height: 1, BIP66Height: 1, CSVHeight: 1, SegwitHeight: 0,
-		Bech32HRP: "bcrt", PubKeyHashID: 111, ScriptHashID: 196, WIFID: 239,
+		BIP34Unique: noExtra, // every coinbase begins with its height: two can never be the same
+		Bech32HRP:   "bcrt", PubKeyHashID: 111, ScriptHashID: 196, WIFID: 239,
 		HDPublicID: tpub, HDPrivateID: tprv, CoinType: 1,
 		RPCPort: 18443, P2PPort: 18444, Network: true, TestNetwork: true,
 	}

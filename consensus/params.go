@@ -102,6 +102,9 @@ func (p *Params) SetActivation(name string, height int32) error {
 		return fmt.Errorf("unknown rule %q: choose one of segwit, bip34, dersig, cltv, csv", name)
 	}
 	*at = height
+	if name == "bip34" && height > 1 {
+		p.BIP34Unique = 0 // coinbases of before may begin with any height
+	}
 	return nil
 }
 

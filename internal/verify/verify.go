@@ -11,8 +11,12 @@ import (
 	"groat/consensus"
 )
 
-// inputsPerJob is how many inputs a goroutine takes at a time: enough to make the taking cheap, few enough to share a block evenly.
-const inputsPerJob = 16
+// Goroutines take jobs of up to inputsPerJob inputs: enough to make the taking cheap, and few enough for each of them to have jobsPerWorker, so that
+// even a small block is shared evenly.
+const (
+	inputsPerJob  = 16
+	jobsPerWorker = 4
+)
 
 // Verifier checks scripts. It is safe for concurrent use.
 type Verifier struct {
@@ -41,7 +45,7 @@ func (v *Verifier) Verify(ctx context.Context, checks []consensus.ScriptCheck) e
 	if len(todo) == 0 {
 		return ctx.Err()
 	}
-	r := &run{jobs: split(todo), failed: len(todo)}
+	r := &run{jobs: split(todo, v.workers), failed: len(todo)}
 	if n := min(v.workers, len(r.jobs)); n > 1 {
 		var wg sync.WaitGroup
 		for range n {
@@ -63,13 +67,18 @@ type job struct {
 	checks []consensus.ScriptCheck
 }
 
-// split cuts checks into jobs of about inputsPerJob inputs, in order.
-func split(checks []consensus.ScriptCheck) []job {
+// split cuts checks into jobs for so many workers, in order.
+func split(checks []consensus.ScriptCheck, workers int) []job {
+	all := 0
+	for i := range checks {
+		all += len(checks[i].Tx.Msg.TxIn)
+	}
+	size := min(inputsPerJob, 1+all/(jobsPerWorker*workers))
 	var jobs []job
 	first, inputs := 0, 0
 	for i := range checks {
 		inputs += len(checks[i].Tx.Msg.TxIn)
-		if inputs >= inputsPerJob || i == len(checks)-1 {
+		if inputs >= size || i == len(checks)-1 {
 			jobs = append(jobs, job{first: first, checks: checks[first : i+1]})
 			first, inputs = i+1, 0
 		}
