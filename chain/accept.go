@@ -108,7 +108,19 @@ func (c *Chain) verdict(i id) error {
 // stored in any order, as soon as its parent's header is known. It returns a consensus.RuleError if b is invalid, which may show only
 // when it is connected, now or later; ErrPrevUnknown and ErrPrevInvalid are among them. Every other error is our own fault, or ctx's.
 func (c *Chain) AddBlock(ctx context.Context, b *consensus.Block) (ledger.Added, error) {
-	i, known, err := c.admit(b, func() (blockfile.Location, error) {
+	i, known, err := c.store(b)
+	if err != nil {
+		return ledger.Added{}, err
+	}
+	if err := c.advance(ctx); err != nil {
+		return ledger.Added{}, err
+	}
+	return c.outcome(i, known)
+}
+
+// store checks b without its coins and stores it, unless it is here already.
+func (c *Chain) store(b *consensus.Block) (i id, known bool, err error) {
+	return c.admit(b, func() (blockfile.Location, error) {
 		if err := c.room(b.Size()); err != nil {
 			return blockfile.Location{}, err
 		}
@@ -118,16 +130,19 @@ func (c *Chain) AddBlock(ctx context.Context, b *consensus.Block) (ledger.Added,
 		}
 		return loc, nil
 	})
-	if err != nil {
-		return ledger.Added{}, err
-	}
+}
+
+// advance moves the tip to the best block that is here.
+func (c *Chain) advance(ctx context.Context) error {
 	if err := c.acquire(ctx); err != nil {
-		return ledger.Added{}, err
+		return err
 	}
 	defer c.release()
-	if err := c.activate(ctx); err != nil {
-		return ledger.Added{}, err
-	}
+	return c.activate(ctx)
+}
+
+// outcome says what became of a stored block, after advance.
+func (c *Chain) outcome(i id, known bool) (ledger.Added, error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if c.tree.at(i).has(invalid) {

@@ -59,11 +59,9 @@ func (c *Chain) move(ctx context.Context, undo, connect []id) error {
 		c.point(pointReorg)
 	}
 	if len(undo) == 0 && len(connect) > 1 {
-		done, err := c.rush(ctx, connect)
-		if err != nil || done == len(connect) || (done > 0 && c.bestChanged(connect)) {
+		if err := c.rush(ctx, connect); err != nil || c.tip != at {
 			return err
 		}
-		v, at, connect = newView(c.load), c.tip, connect[done:]
 	}
 	for k, i := range connect {
 		next, err := c.connect(ctx, v, at, i)

@@ -20,9 +20,9 @@ type stretch struct {
 
 // rush connects the blocks of path, which follow the tip, with two things going on at once: while the scripts of one stretch run on all
 // cores, across the borders of its blocks, the next one is connected on top of it. Nothing of a stretch is published, stored or flushed before its
-// scripts and all before it have passed. It returns how many blocks it has made part of the chain: it ends early before
-// a block that fails, which is judged by itself then, and if there is a better way to go. An error is never a block's.
-func (c *Chain) rush(ctx context.Context, path []id) (done int, err error) {
+// scripts and all before it have passed. It goes on with blocks that come meanwhile, and ends early before a block that fails, which is judged by
+// itself then, and if there is a better way to go. An error is never a block's.
+func (c *Chain) rush(ctx context.Context, path []id) error {
 	scripts, cancel := context.WithCancel(ctx)
 	var running *stretch
 	defer func() {
@@ -33,13 +33,18 @@ func (c *Chain) rush(ctx context.Context, path []id) (done int, err error) {
 	}()
 	for left := path; ; {
 		next, whole := c.gather(ctx, running, left)
-		left = left[len(next.blocks):]
+		if left = left[len(next.blocks):]; !whole {
+			left = nil
+		} else if len(left) == 0 {
+			left = c.beyond(path[len(path)-1])
+			path = append(path, left...)
+		}
 		before := running
 		if before != nil {
 			err := <-before.passed
 			running = nil
 			if err != nil {
-				return done, faultOnly(err)
+				return faultOnly(err)
 			}
 		}
 		if len(next.blocks) > 0 {
@@ -48,21 +53,28 @@ func (c *Chain) rush(ctx context.Context, path []id) (done int, err error) {
 		}
 		if before != nil {
 			if err := c.publish(before); err != nil {
-				return done, err
+				return err
 			}
 			next.view.load = c.load // has it all now
-			done += len(before.blocks)
 			if c.bestChanged(path) {
-				return done, nil
+				return nil
 			}
 		}
 		if running == nil || ctx.Err() != nil {
-			return done, ctx.Err()
-		}
-		if !whole {
-			left = nil
+			return ctx.Err()
 		}
 	}
+}
+
+// beyond returns the way from last to the best block if that follows it.
+func (c *Chain) beyond(last id) []id {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	undo, connect := c.tree.path(last, c.tree.best)
+	if len(undo) > 0 {
+		return nil
+	}
+	return connect
 }
 
 // faultOnly returns err unless it is a block's.
@@ -83,7 +95,7 @@ func (c *Chain) gather(ctx context.Context, below *stretch, path []id) (s *stret
 		s.view.load, at = below.view.find, below.last().after
 	}
 	for _, i := range path {
-		if len(s.view.changes) >= stretchChanges {
+		if len(s.view.changes) >= c.stretch {
 			break
 		}
 		l, err := c.link(ctx, s.view, at, i)
