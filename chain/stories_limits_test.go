@@ -135,14 +135,18 @@ func TestStoryOfDuplicateCoinbases(t *testing.T) {
 func TestStoryOfHeightsInCoinbases(t *testing.T) {
 	t.Parallel()
 	p := consensus.Regtest()
-	p.BIP34Height = 3
+	if err := p.SetActivation("bip34", 3); err != nil {
+		t.Fatal(err)
+	}
 	s := storyOn(t, p)
 	height := func(h int32) chaintest.Mod {
 		return chaintest.Coinbase(func(tx *wire.MsgTx) { tx.TxIn[0].SignatureScript = append(consensus.HeightPush(h), 0) })
 	}
-	s.Block("a1", height(77)).Block("a2", height(3)).Tip("a2") // before the rule
+	s.Block("a1", height(5)).Block("a2", height(3)).Tip("a2") // before the rule
 	s.Give(s.Tree.Build("a2", height(2))).Refused(consensus.ErrCoinbaseHeight)
 	s.Give(s.Tree.Build("a2", height(3))).Refused(consensus.ErrDuplicateTx) // the right height, which a2 has used already
 	s.Give(s.Tree.Build("a2", height(4))).Refused(consensus.ErrCoinbaseHeight)
 	s.Block("a3").Block("a4", height(4)).Tip("a4")
+	s.Give(s.Tree.Build("a4", height(5))).Refused(consensus.ErrDuplicateTx) // a1's, behind the height of BIP34
+	s.Block("a5").Tip("a5")
 }
