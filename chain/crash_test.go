@@ -23,7 +23,7 @@ import (
 func plot(t *testing.T, o Options) (s *story, order []string) {
 	t.Helper()
 	s = newStory(t).chain("genesis", "base", 105)
-	s.o.FlushEvery, s.o.FS = o.FlushEvery, o.FS
+	s.o.FlushEvery, s.o.FS, s.o.FileBytes = o.FlushEvery, o.FS, o.FileBytes
 	s.reopen()
 	s.Block("base105", "a1", chaintest.Txs(spend(s, "base105", 0), spend(s, "base105", 1)))
 	s.Block("a1", "a2", chaintest.Txs(spend(s, "a1", 0)))
@@ -142,59 +142,6 @@ func copyTorn(t *testing.T, from string, synced place, keep float64) string {
 		}
 	}
 	return to
-}
-
-// faultyFS fails at its n-th write, sync or new file, a write after a part of it.
-type faultyFS struct {
-	blockfile.OS
-	left int
-}
-
-type faultyFile struct {
-	blockfile.File
-	fs *faultyFS
-}
-
-var errDisk = errors.New("the disk failed on purpose")
-
-func (f *faultyFS) hit() bool { f.left--; return f.left == 0 }
-
-func (f *faultyFS) Create(name string) (blockfile.File, error) {
-	file, err := f.OS.Create(name)
-	return faultyFile{file, f}, err
-}
-
-func (f faultyFile) WriteAt(b []byte, at int64) (int, error) {
-	if f.fs.hit() {
-		n, _ := f.File.WriteAt(b[:len(b)/3], at)
-		return n, errDisk
-	}
-	return f.File.WriteAt(b, at)
-}
-
-func (f faultyFile) Sync() error {
-	if f.fs.hit() {
-		return errDisk
-	}
-	return f.File.Sync()
-}
-
-// The same for every write and sync of the block and undo files.
-func TestEveryFileCallFails(t *testing.T) {
-	fs := &faultyFS{}
-	base, order := plot(t, Options{FlushEvery: 3, FS: fs})
-	for n := 1; ; n++ {
-		fs.left = 0
-		s := base.fork(1)
-		fs.left = n
-		reached := s.untilFailure(order)
-		if fs.left > 0 {
-			t.Logf("%d calls", n-1)
-			return
-		}
-		s.kill().had(order[:min(reached+1, len(order))])
-		s.add(order...).tip("b+7")
-	}
 }
 
 // A coin that the disk lost must not make a valid block invalid.

@@ -102,7 +102,7 @@ func (c *Chain) openFiles(synced *place) (err error) {
 	if from := synced.blocks; from.Before(c.whole) {
 		synced.blocks = c.whole
 	}
-	o := blockfile.Options{Dir: c.o.Dir, Name: "blk", Magic: c.o.Params.Magic, Synced: synced.blocks, FS: c.o.FS}
+	o := blockfile.Options{Dir: c.o.Dir, Name: "blk", Magic: c.o.Params.Magic, MaxBytes: c.o.FileBytes, Synced: synced.blocks, FS: c.o.FS}
 	if c.blocks, err = blockfile.Open(o); err != nil {
 		return damaged(err)
 	}

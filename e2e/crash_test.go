@@ -22,8 +22,8 @@ import (
 
 // crashStory is a file of blocks whose import has flushes of one and of several transactions, and a reorganisation.
 //
-//	… - base101 - a1(wide) - a2 - a3
-//	           \ - b1(wide) - b2 - b3(wide) - b4 - b5
+//	w(wide) - … - base101 - a1(wide) - a2 - a3
+//	                     \ - b1(wide) - b2(spends all of w) - b3(wide) - b4 - b5
 type crashStory struct {
 	file    string
 	heights map[string]int // of all blocks, by hash
@@ -35,24 +35,31 @@ type crashStory struct {
 func newCrashStory(t *testing.T) *crashStory {
 	t.Helper()
 	g := chaintest.New(t, consensus.Regtest())
-	const outputs = 20_000 // more than one transaction of the store takes, with the smallest memory
+	const outputs = 14_000 // more than one transaction of the store takes, with the smallest memory
 	wide := chaintest.Coinbase(func(tx *wire.MsgTx) {
 		tx.TxOut[0].Value -= outputs
 		for range outputs {
 			tx.AddTxOut(wire.NewTxOut(1, []byte{0x51}))
 		}
 	})
-	g.Grow("genesis", "base", 101)
+	g.Block("genesis", "w", wide)
+	g.Grow("w", "base", 101)
 	g.Block("base101", "a1", wide)
 	g.Grow("a1", "a+", 2)
 	g.Block("base101", "b1", wide)
-	g.Block("b1", "b2")
+	spend := wire.NewMsgTx(2)
+	hash := g.At("w").Block.Txs[0].TxID()
+	for n := range outputs {
+		spend.AddTxIn(wire.NewTxIn(wire.NewOutPoint(&hash, uint32(n+1)), nil, nil))
+	}
+	spend.AddTxOut(wire.NewTxOut(1, []byte{0x51}))
+	g.Block("b1", "b2", chaintest.Txs(spend))
 	g.Block("b2", "b3", wide)
 	g.Grow("b3", "b+", 2)
 
 	s := &crashStory{heights: map[string]int{}, tip: g.At("b+2").State.Hash.String()}
 	var out bytes.Buffer
-	blocks := append(g.Path("a+2"), g.Path("b+2")[101:]...)
+	blocks := append(g.Path("a+2"), g.Path("b+2")[102:]...)
 	for _, b := range blocks {
 		if err := blockfile.Write(&out, g.Params, b.Raw()); err != nil {
 			t.Fatal(err)
