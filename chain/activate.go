@@ -316,11 +316,7 @@ func (c *Chain) commit(v *view, at consensus.State, blocks int32) error {
 	c.mu.Unlock()
 	c.since += blocks
 	c.tips.ring()
-	if c.InitialDownload() {
-		c.o.Log.Debug("new tip", "height", at.Height, "hash", at.Hash)
-	} else {
-		c.o.Log.Info("new tip", "height", at.Height, "hash", at.Hash)
-	}
+	c.o.Log.Debug("new tip", "height", at.Height, "hash", at.Hash) // node tells the operator, who may not want to hear of each
 	return c.tidy()
 }
 

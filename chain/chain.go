@@ -15,6 +15,7 @@ import (
 	"groat/consensus"
 	"groat/internal/blockfile"
 	"groat/internal/disk"
+	"groat/internal/ledger"
 	"groat/internal/store"
 )
 
@@ -225,6 +226,17 @@ func (c *Chain) InitialDownload() bool {
 
 // DiskSize returns the bytes that blocks, undo records and the store take.
 func (c *Chain) DiskSize() int64 { return c.blocks.Size() + c.undos.Size() + c.o.Store.Size() }
+
+// Storage returns what the chain takes of memory and disk.
+func (c *Chain) Storage() ledger.Storage {
+	c.mu.RLock()
+	coins, bytes := c.coins.table.live, c.coins.bytes()
+	c.mu.RUnlock()
+	return ledger.Storage{
+		CacheCoins: coins, CacheBytes: bytes, CacheLimit: c.o.CacheBytes,
+		BlockBytes: c.blocks.Size() + c.undos.Size(), StoreBytes: c.o.Store.Size(),
+	}
+}
 
 // room returns a *disk.FullError if there is no room for n bytes more in the files and for the next flush.
 func (c *Chain) room(n int) error {

@@ -138,9 +138,12 @@ func (n *node) parts() []part {
 		}},
 		{"wallet", n.wallets.Run},
 	}
+	peers := func() int { return 0 }
 	if n.network != nil {
 		parts = append(parts, part{"p2p", n.network.Run})
+		peers = n.network.Count
 	}
+	parts = append(parts, part{"log", (&observer{chain: n.ledger.chain, peers: peers, log: n.Log}).run})
 	if n.mineTo != nil {
 		parts = append(parts, part{"miner", func(ctx context.Context) error {
 			return n.miner.Run(ctx, miner.MineOptions{Script: n.mineTo, Threads: n.MineThreads})

@@ -20,6 +20,7 @@ type Options struct {
 	RPCListen   string // host:port; port 0 takes a free one
 	RPCUser     string // together with RPCPassword: a login beside the cookie
 	RPCPassword string
+	Metrics     bool   // serve metrics on the RPC address; without login if that is on loopback
 	ReadyFile   string // written when the node is ready, as ready.json in the network's directory is; "" for that one only
 
 	P2PListen    []string // multiaddrs; none for the defaults of the network

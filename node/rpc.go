@@ -25,6 +25,7 @@ func listenRPC(o Options, dir *dataDir, c *clock, stop func()) (*rpc.Server, err
 		Cookie:   filepath.Join(dir.path, cookieFile),
 		User:     o.RPCUser,
 		Password: o.RPCPassword,
+		Metrics:  o.Metrics,
 		Version:  o.Version,
 		Now:      c.now,
 		Stop:     stop,

@@ -68,6 +68,9 @@ func (f *fakeChain) Tip() consensus.State        { return f.tip().State }
 func (f *fakeChain) BestHeader() consensus.State { return f.tip().State }
 func (f *fakeChain) InitialDownload() bool       { return false }
 func (f *fakeChain) DiskSize() int64             { return 1234 }
+func (f *fakeChain) Storage() ledger.Storage {
+	return ledger.Storage{CacheCoins: 1, CacheBytes: 2, CacheLimit: 3, BlockBytes: 4, StoreBytes: 5}
+}
 
 func (f *fakeChain) Tips() []ledger.Tip {
 	return []ledger.Tip{
@@ -272,6 +275,7 @@ type fakeNetwork struct {
 	nodes        []ledger.AddedNode
 	disconnected []int64
 	inactive     bool
+	delays       ledger.Delays
 	pings        int
 	once         []string
 }
@@ -279,7 +283,7 @@ type fakeNetwork struct {
 func (f *fakeNetwork) Info() ledger.NetInfo {
 	return ledger.NetInfo{
 		Peer: "12D3Me", Listen: []string{"/ip4/127.0.0.1/tcp/9833/p2p/12D3Me", "/ip4/8.8.8.8/udp/9833/quic-v1/p2p/12D3Me"},
-		Inbound: 1, Outbound: len(f.peers) - 1, Active: !f.inactive, BytesSent: 10, BytesRecv: 20, Traffic: map[string]ledger.Flow{"txrelay": {Sent: 10, Received: 20}},
+		Inbound: 1, Outbound: len(f.peers) - 1, Active: !f.inactive, BytesSent: 10, BytesRecv: 20, Traffic: map[string]ledger.Flow{"txrelay": {Sent: 10, Received: 20}}, TxDelays: f.delays,
 	}
 }
 func (f *fakeNetwork) Peers() []ledger.PeerInfo       { return f.peers }

@@ -25,6 +25,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusMethodNotAllowed, nil)
 		return
 	}
+	if s.serveHealth(w, r) {
+		return
+	}
 	if r.URL.Path != "/" && !strings.HasPrefix(r.URL.Path, walletPath) {
 		reply(w, http.StatusNotFound, nil)
 		return

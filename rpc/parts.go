@@ -41,6 +41,7 @@ type Chain interface {
 	EachCoin(ctx context.Context, see func(wire.OutPoint, consensus.Coin)) (consensus.State, error)
 	InitialDownload() bool
 	DiskSize() int64
+	Storage() ledger.Storage
 
 	AddHeaders(ctx context.Context, headers []wire.BlockHeader) (consensus.State, error)
 	AddBlock(ctx context.Context, b *consensus.Block) (ledger.Added, error)

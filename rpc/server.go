@@ -23,6 +23,8 @@ type Options struct {
 	Threads int // calls worked on at the same time; 0 for 16
 	Queue   int // calls that may wait for a thread; 0 for 64
 
+	Metrics bool // serve GET /metrics: to anybody if the server listens on loopback only, else to those who can log in
+
 	Version string // of groat, as getnetworkinfo shows it
 	LogFile string // as getrpcinfo shows it
 
@@ -67,8 +69,9 @@ type Server struct {
 
 // state is what a server can do at the moment.
 type state struct {
-	phase string // why it is not ready; "" once it is
-	table table
+	phase   string // why it is not ready; "" once it is
+	table   table
+	metrics http.Handler // nil if there are none
 }
 
 // activeCall is a call that is being worked on.
@@ -119,7 +122,13 @@ func (s *Server) URL() string { return "http://" + s.Addr().String() }
 func (s *Server) SetPhase(text string) { s.state.Store(&state{phase: text}) }
 
 // Ready hands over the parts of the node. From now on calls are answered.
-func (s *Server) Ready(p Parts) { s.state.Store(&state{table: newTable(s, p)}) }
+func (s *Server) Ready(p Parts) {
+	ready := &state{table: newTable(s, p)}
+	if s.opts.Metrics {
+		ready.metrics = newMetrics(s, p)
+	}
+	s.state.Store(ready)
+}
 
 // Run answers requests until ctx ends, then lets the calls under way finish. It removes the cookie file.
 func (s *Server) Run(ctx context.Context) error {

@@ -54,6 +54,7 @@ func (n *nodeFlags) add(cmd *cobra.Command) {
 	f.StringVar(&n.RPCListen, "rpc-listen", "", "`HOST:PORT` of the RPC server; port 0 takes a free one (default 127.0.0.1 and the network's port)")
 	f.StringVar(&n.RPCUser, "rpc-user", "", "`name` of an RPC login beside the cookie")
 	f.StringVar(&n.RPCPassword, "rpc-password", "", "`password` of that login; better given as GROAT_RPC_PASSWORD")
+	f.BoolVar(&n.Metrics, "metrics", false, "serve Prometheus metrics at /metrics of the RPC address; without login only if that is on loopback")
 	f.BoolVar(&n.rest, "rest", false, "serve REST as well (not built yet)")
 	f.StringArrayVar(&n.P2PListen, "p2p-listen", nil, "`multiaddr` to listen on for peers, such as /ip4/0.0.0.0/tcp/9833; repeatable")
 	f.StringArrayVar(&n.Peers, "peer", nil, "`multiaddr` of a peer to dial and keep, ending in /p2p/ID; repeatable")

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -20,13 +23,7 @@ func newPeerCommand(a *app) *cobra.Command {
 	}
 	addClientFlags(cmd)
 	cmd.AddCommand(
-		&cobra.Command{
-			Use:     "list",
-			Short:   "List the connected peers",
-			Example: "  groat peer list --network regtest",
-			Args:    noArgs,
-			RunE:    func(cmd *cobra.Command, _ []string) error { return a.listPeers(cmd) },
-		},
+		newPeerListCommand(a),
 		&cobra.Command{
 			Use:     "add MULTIADDR",
 			Short:   "Dial a peer and keep it",
@@ -52,6 +49,23 @@ func newPeerCommand(a *app) *cobra.Command {
 	return cmd
 }
 
+// newPeerListCommand builds "groat peer list".
+func newPeerListCommand(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the connected peers",
+		Long: `Lists the connected peers: how long, ping and shortest ping in milliseconds, the last block in common, bytes, how long ago
+the last new block and transaction came, minus the points for what it has done wrong (banned at -100), and what gossip thinks of it
+(+ if it is sent blocks at once).`,
+		Example: "  groat peer list --network regtest\n  groat peer list --network regtest --json",
+		Args:    noArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.listPeers(cmd, asJSON) },
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print all that is known of them")
+	return cmd
+}
+
 // changePeer adds or removes a peer.
 func (a *app) changePeer(cmd *cobra.Command, addr, change string) error {
 	r, err := a.dial(cmd)
@@ -61,38 +75,94 @@ func (a *app) changePeer(cmd *cobra.Command, addr, change string) error {
 	return r.call(cmd.Context(), nil, "addnode", addr, change)
 }
 
-// listPeers prints a table of the connected peers.
-func (a *app) listPeers(cmd *cobra.Command) error {
+// peerRow is what the table of peers shows of one.
+type peerRow struct {
+	ID        int64   `json:"id"`
+	Addr      string  `json:"addr"`
+	Kind      string  `json:"connection_type"`
+	Connected int64   `json:"conntime"`
+	Ping      float64 `json:"pingtime"`
+	MinPing   float64 `json:"minping"`
+	Height    int32   `json:"synced_headers"`
+	Sent      int64   `json:"bytessent"`
+	Received  int64   `json:"bytesrecv"`
+	Block     int64   `json:"last_block"`
+	Tx        int64   `json:"last_transaction"`
+	Version   string  `json:"subver"`
+	PeerID    string  `json:"peerid"`
+	Score     float64 `json:"score"`
+	Gossip    float64 `json:"gossip_score"`
+	InMesh    bool    `json:"in_mesh"`
+}
+
+// listPeers prints the connected peers: as a table, or all that is known of them.
+func (a *app) listPeers(cmd *cobra.Command, asJSON bool) error {
 	r, err := a.dial(cmd)
 	if err != nil {
 		return err
 	}
-	var peers []struct {
-		ID        int64   `json:"id"`
-		Addr      string  `json:"addr"`
-		Inbound   bool    `json:"inbound"`
-		Connected int64   `json:"conntime"`
-		Ping      float64 `json:"pingtime"`
-		Height    int32   `json:"startingheight"`
-		Version   string  `json:"subver"`
-		PeerID    string  `json:"peerid"`
-	}
-	if err := r.call(cmd.Context(), &peers, "getpeerinfo"); err != nil {
+	var all json.RawMessage
+	if err := r.call(cmd.Context(), &all, "getpeerinfo"); err != nil {
 		return err
+	}
+	if asJSON {
+		var text bytes.Buffer
+		if err := json.Indent(&text, all, "", "  "); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintln(a.out, text.String())
+		return err
+	}
+	var peers []peerRow
+	if err := json.Unmarshal(all, &peers); err != nil {
+		return fmt.Errorf("read the list of peers: %w", err)
 	}
 	if len(peers) == 0 {
 		_, err := fmt.Fprintln(a.out, "no peers; name one with 'groat peer add MULTIADDR'")
 		return err
 	}
 	table := tabwriter.NewWriter(a.out, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(table, "id\tdirection\tconnected\tping ms\theight\tversion\tpeer\taddress")
+	fmt.Fprintln(table, "id\tkind\tconnected\tping\tmin\theight\tsent\treceived\tblock\ttx\tscore\tgossip\tversion\tpeer\taddress")
+	now := time.Now()
 	for _, p := range peers {
-		direction := "out"
-		if p.Inbound {
-			direction = "in"
-		}
-		since := time.Since(time.Unix(p.Connected, 0)).Round(time.Second)
-		fmt.Fprintf(table, "%d\t%s\t%v\t%.0f\t%d\t%s\t%s\t%s\n", p.ID, direction, since, p.Ping*1000, p.Height, p.Version, p.PeerID, p.Addr)
+		fmt.Fprintln(table, p.line(now))
 	}
 	return table.Flush()
+}
+
+// line returns the row with its columns parted by tabs.
+func (p peerRow) line(now time.Time) string {
+	kind := p.Kind
+	switch kind {
+	case "inbound":
+		kind = "in"
+	case "outbound-full-relay":
+		kind = "out"
+	}
+	height := "-"
+	if p.Height >= 0 {
+		height = strconv.Itoa(int(p.Height))
+	}
+	mesh := ""
+	if p.InMesh {
+		mesh = "+"
+	}
+	return fmt.Sprintf("%d\t%s\t%s\t%.1f\t%.1f\t%s\t%s\t%s\t%s\t%s\t%.0f\t%.1f%s\t%s\t%s\t%s", p.ID, kind, ago(now, p.Connected), p.Ping*1000, p.MinPing*1000,
+		height, kibibytes(p.Sent), kibibytes(p.Received), ago(now, p.Block), ago(now, p.Tx), p.Score, p.Gossip, mesh, p.Version, p.PeerID, p.Addr)
+}
+
+// ago returns how long ago a moment was, in seconds since 1970; a dash for never.
+func ago(now time.Time, moment int64) string {
+	if moment == 0 {
+		return "-"
+	}
+	return max(now.Sub(time.Unix(moment, 0)), 0).Round(time.Second).String()
+}
+
+// kibibytes writes a number of bytes in a unit that keeps it short.
+func kibibytes(n int64) string {
+	if n < 10<<20 {
+		return fmt.Sprintf("%dK", (n+1023)>>10)
+	}
+	return fmt.Sprintf("%dM", n>>20)
 }

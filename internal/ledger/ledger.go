@@ -89,6 +89,15 @@ type SetInfo struct {
 	DiskBytes int64
 }
 
+// Storage is what the chain takes of memory and disk, in bytes.
+type Storage struct {
+	CacheCoins int   // coins in memory, and spent ones that the disk does not know of yet
+	CacheBytes int64 // of memory that they take
+	CacheLimit int64
+	BlockBytes int64 // of files with blocks and undo records
+	StoreBytes int64 // of the database
+}
+
 // PoolEntry is a transaction in the pool with its relations there. Sizes are virtual bytes.
 type PoolEntry struct {
 	Tx        *consensus.Tx
