@@ -19,7 +19,9 @@ func TestEachCoin(t *testing.T) {
 		t.Fatalf("at %v, %v", tip.Hash, err)
 	}
 	want := s.At("a3").Coins
-	same := func(x, y consensus.Coin) bool { return x.Value == y.Value && string(x.PkScript) == string(y.PkScript) && x.Height == y.Height }
+	same := func(x, y consensus.Coin) bool {
+		return x.Value == y.Value && string(x.PkScript) == string(y.PkScript) && x.Height == y.Height
+	}
 	if !maps.EqualFunc(seen, want, same) {
 		t.Errorf("%d coins, want %d: %v", len(seen), len(want), seen)
 	}
