@@ -68,6 +68,21 @@ func TestBadConfiguration(t *testing.T) {
 	node(write(t, "c.toml", []byte("max-peers = \"many\"\n"))).wantError(t, 2, "c.toml line 1", "max-peers")
 }
 
+func TestUnusablePlaces(t *testing.T) {
+	dir := t.TempDir()
+	file := write(t, "file", nil)
+	node := func(flags ...string) result {
+		return groat(t, append([]string{"node", "--network", "regtest", "--rpc-listen", "127.0.0.1:0"}, flags...)...)
+	}
+	node("--datadir", file).wantError(t, 1, "data directory", "--datadir")
+	node("--datadir", "").wantError(t, 2, "--datadir")
+	node("--datadir", dir, "--log-file", filepath.Join(file, "log")).wantError(t, 1, "log file", "--log-file")
+	node("--datadir", dir, "--log-file", dir).wantError(t, 1, "log file", "directory", "--log-file")
+	if _, err := os.Stat(dir); err != nil {
+		t.Errorf("the directory that was named as log file was moved: %v", err)
+	}
+}
+
 func TestDataDirectoryOfAnotherKind(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "regtest"), 0o700); err != nil {

@@ -32,7 +32,7 @@ func (r Ready) write(paths []string) error {
 func removeReady(paths []string) error {
 	for _, path := range paths {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("remove ready file %s: %w", path, bare(err))
+			return fmt.Errorf("remove ready file %s: %w; choose another place with --ready-file", path, bare(err))
 		}
 	}
 	return nil

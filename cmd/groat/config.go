@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/BurntSushi/toml"
 	"github.com/spf13/cobra"
@@ -22,6 +23,9 @@ func (a *app) configure(cmd *cobra.Command) error {
 		if err := a.fromEnv(cmd.Flags().Lookup(name)); err != nil {
 			return err
 		}
+	}
+	if a.shared.dataDir == "" { // an unset variable of a shell: not what its author meant to fill
+		return usagef("--datadir is empty")
 	}
 	file, err := a.readConfig(cmd)
 	if err != nil {
@@ -88,7 +92,8 @@ func (a *app) readConfig(cmd *cobra.Command) (*configFile, error) {
 		c.path = filepath.Join(a.shared.dataDir, "groat.toml")
 	}
 	data, err := os.ReadFile(c.path)
-	if errors.Is(err, fs.ErrNotExist) && a.shared.config == "" {
+	missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) // the data directory is a file: another part says so
+	if missing && a.shared.config == "" {
 		return c, nil
 	}
 	if err != nil {
