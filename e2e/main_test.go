@@ -54,7 +54,7 @@ func soak(t *testing.T, few int) int {
 }
 
 // within returns a context for something that should long be done by then, also while the test is cleaned up.
-func within(t *testing.T, d time.Duration) context.Context {
+func within(t testing.TB, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), d)
 	t.Cleanup(cancel)
@@ -65,16 +65,17 @@ func within(t *testing.T, d time.Duration) context.Context {
 type result struct {
 	code        int
 	out, stderr string
+	cpu         time.Duration // that it used
 }
 
 // groat runs one command to its end.
-func groat(t *testing.T, args ...string) result {
+func groat(t testing.TB, args ...string) result {
 	t.Helper()
 	return groatEnv(t, nil, args...)
 }
 
 // groatEnv is groat with more environment variables.
-func groatEnv(t *testing.T, env []string, args ...string) result {
+func groatEnv(t testing.TB, env []string, args ...string) result {
 	t.Helper()
 	var out, stderr bytes.Buffer
 	cmd := exec.CommandContext(within(t, 2*time.Minute), binary, args...)
@@ -85,11 +86,12 @@ func groatEnv(t *testing.T, env []string, args ...string) result {
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatalf("groat %s: %v", strings.Join(args, " "), err)
 	}
-	return result{cmd.ProcessState.ExitCode(), out.String(), stderr.String()}
+	cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	return result{cmd.ProcessState.ExitCode(), out.String(), stderr.String(), cpu}
 }
 
 // wantError demands that a command failed with a code, in one line that holds the words and nothing else.
-func (r result) wantError(t *testing.T, code int, words ...string) {
+func (r result) wantError(t testing.TB, code int, words ...string) {
 	t.Helper()
 	if r.code != code {
 		t.Errorf("exit code %d, want %d; stderr: %s", r.code, code, r.stderr)
@@ -104,11 +106,13 @@ func (r result) wantError(t *testing.T, code int, words ...string) {
 	}
 }
 
-// start starts a network that ends with the test. Its logs are shown if the test failed.
-func start(t *testing.T, c testnet.Config) *testnet.Network {
+// start starts a network that ends with the test, in a new directory unless one with nodes' files is named. Its logs are shown if the test failed.
+func start(t testing.TB, c testnet.Config) *testnet.Network {
 	t.Helper()
 	c.Binary = binary
-	c.Dir = t.TempDir()
+	if c.Dir == "" {
+		c.Dir = t.TempDir()
+	}
 	w, err := testnet.Start(within(t, time.Minute), c)
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +141,7 @@ func tail(path string, lines int) string {
 }
 
 // call calls a method of a node, which must answer.
-func call(t *testing.T, n *testnet.Node, result any, method string, params ...any) {
+func call(t testing.TB, n *testnet.Node, result any, method string, params ...any) {
 	t.Helper()
 	if err := n.Call(t.Context(), result, method, params...); err != nil {
 		t.Fatal(err)

@@ -31,7 +31,7 @@ func parties(t *testing.T, w *testnet.Network) (payer, payee testnet.Party, mine
 }
 
 // converged waits until all running nodes agree, and returns on what.
-func converged(t *testing.T, w *testnet.Network) testnet.View {
+func converged(t testing.TB, w *testnet.Network) testnet.View {
 	t.Helper()
 	v, err := w.Converged(within(t, time.Minute))
 	if err != nil {
