@@ -86,8 +86,9 @@ const (
 	planPause         = 5 * time.Millisecond
 	maxHeld           = 64
 	headersInFlight   = 2
-	lowWorkBlocks     = 144    // a chain with less work than our tip has without these is not stored
-	maxTrail          = 10_000 // answers with headers that a peer may send before the work of its chain suffices
+	headersPatience   = 2 * time.Second // then another peer is asked besides
+	lowWorkBlocks     = 144             // a chain with less work than our tip has without these is not stored
+	maxTrail          = 10_000          // answers with headers that a peer may send before the work of its chain suffices
 	lowWorkRest       = time.Minute
 	serveBytesPerSec  = 32 << 20
 	serveBurst        = 64 << 20

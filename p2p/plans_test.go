@@ -271,6 +271,36 @@ func TestSyncPlanHeaders(t *testing.T) {
 	}
 }
 
+// Peers that claim the most, answer late and with nothing, and claim again, keep nobody waiting.
+func TestSyncPlanSlowLiars(t *testing.T) {
+	p, now := newSyncPlan(), t0
+	for peer := range int64(6) {
+		p.join(peer, false)
+		p.claim(peer, 1000, work(1000))
+	}
+	p.join(6, false)
+	p.claim(6, 90, work(90))
+	v := view(20, 20)
+	answers := map[int64]time.Time{} // when the liars answer
+	for now.Before(t0.Add(30 * time.Second)) {
+		for peer, at := range answers {
+			if !now.Before(at) {
+				delete(answers, peer)
+				p.gotHeaders(peer, headersAnswer{}, now)
+				p.claim(peer, 1000, work(1000))
+			}
+		}
+		for _, peer := range p.plan(now, v).Headers {
+			if peer == 6 {
+				return
+			}
+			answers[peer] = now.Add(headersTimeout - time.Second)
+		}
+		now = now.Add(100 * time.Millisecond)
+	}
+	t.Fatal("who tells the truth is never asked")
+}
+
 func TestSyncPlanRanges(t *testing.T) {
 	p := newSyncPlan()
 	for peer, height := range map[int64]int32{1: 100, 2: 100, 3: 10} {
@@ -344,6 +374,44 @@ func TestSyncPlanStall(t *testing.T) {
 	p.ended(slow[0], askResult{Failed: true}, t0)
 	if got := ranges(p.plan(t0.Add(2*headStall), view(1, 16)).Blocks); got != "2:3-16" {
 		t.Errorf("asks %s of who is left", got)
+	}
+}
+
+// The lowest block is asked of one peer after the other, and all that trickle go.
+func TestSyncPlanManyStall(t *testing.T) {
+	p, now := newSyncPlan(), t0
+	for peer := range int64(5) {
+		p.join(peer, peer == 4) // we have dialled the last one
+		p.claim(peer, 200, work(200))
+	}
+	v := view(0, 200)
+	for _, a := range p.plan(now, v).Blocks {
+		if a.Peer == 4 { // it delivers all it is asked for, but not the lowest
+			for _, ref := range a.Blocks {
+				p.arrived(ref.Hash, 1000)
+			}
+			p.ended(a, askResult{BytesPerSec: 1000}, now)
+		}
+	}
+	now = now.Add(headStall)
+	first := p.plan(now, v).Blocks
+	if len(first) == 0 || first[0].Peer != 4 || first[0].Blocks[0].Height != 1 {
+		t.Fatalf("asks %s", ranges(first))
+	}
+	asked := map[int64]bool{}
+	for range 4 { // now it stalls too
+		now = now.Add(headStall)
+		for _, a := range p.plan(now, v).Blocks {
+			if a.Blocks[0].Height == 1 {
+				asked[a.Peer] = true
+			}
+		}
+		for id := range p.peers {
+			p.peers[id].ranges = 0
+		}
+	}
+	if len(asked) < 3 {
+		t.Errorf("only %d more peers are asked", len(asked))
 	}
 }
 

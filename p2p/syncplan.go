@@ -29,8 +29,9 @@ type syncPeer struct {
 	height   int32
 	work     consensus.Work // of its tip, as far as we believe it
 	headers  bool           // a request for headers is in flight
+	asked    time.Time      // since then
 	curious  bool           // ask whatever it claims: it announced a block whose parent we do not know, or has more headers
-	low      int            // answers with headers that were not worth storing
+	low      int            // answers with headers that were not worth storing or ended below its claim
 	idle     time.Time      // not asked for headers before
 	ranges   int            // requests for blocks in flight
 	speed    float64        // bytes per second; 0 while unknown
@@ -136,6 +137,7 @@ func (p *syncPlan) gotHeaders(peer int64, a headersAnswer, now time.Time) {
 	}
 	if a.Work.Cmp(s.work) < 0 {
 		s.work = a.Work
+		s.low++
 	}
 }
 
@@ -264,8 +266,9 @@ func (p *syncPlan) planHeaders(now time.Time, best consensus.State) []int64 {
 	busy := 0
 	for id, s := range p.peers {
 		switch {
-		case s.headers:
+		case s.headers && now.Before(s.asked.Add(headersPatience)):
 			busy++
+		case s.headers: // too slow to keep others waiting
 		case (s.curious || s.work.Cmp(best.Work) > 0) && !now.Before(s.rests) && !now.Before(s.idle):
 			able = append(able, id)
 		}
@@ -276,7 +279,8 @@ func (p *syncPlan) planHeaders(now time.Time, best consensus.State) []int64 {
 	})
 	able = able[:min(len(able), max(headersInFlight-busy, 0))]
 	for _, id := range able {
-		p.peers[id].headers, p.peers[id].curious = true, false
+		s := p.peers[id]
+		s.headers, s.asked, s.curious = true, now, false
 	}
 	return able
 }
@@ -291,20 +295,29 @@ func preferOutbound(a, b *syncPeer) int {
 	return 1
 }
 
-// planHead asks somebody else for the lowest block if it has been on its way for long: everything waits for it.
+// planHead asks one more peer for the lowest block whenever the last one that was asked has taken long: everything waits for it. Those that we
+// dialled and those that have delivered come first, because whoever wants to hold us up can be as many peers as he likes.
 func (p *syncPlan) planHead(now time.Time, wanted []ledger.Ref, out *syncActions) {
 	if len(wanted) == 0 {
 		return
 	}
 	job := p.jobs[wanted[0].Hash]
-	if job == nil || job.here || len(job.asks) != 1 || now.Before(job.since.Add(headStall)) {
+	if job == nil || job.here || now.Before(job.since.Add(headStall)) {
 		return
 	}
-	slow := job.asks[0].peer
-	other := p.choose(now, wanted[0].Height, slow)
+	asked := func(peer int64) bool {
+		return slices.ContainsFunc(job.asks, func(a jobAsk) bool { return a.peer == peer })
+	}
+	other := noPeer
+	for id := range p.peers {
+		if !asked(id) && p.able(now, id, wanted[0].Height) && (other == noPeer || p.surer(id, other)) {
+			other = id
+		}
+	}
 	if other == noPeer {
 		return
 	}
+	slow := job.asks[len(job.asks)-1].peer
 	if s := p.peers[slow]; s != nil {
 		s.stalls++
 		if s.stalls >= maxHeadStalls {
@@ -312,6 +325,12 @@ func (p *syncPlan) planHead(now time.Time, wanted []ledger.Ref, out *syncActions
 		}
 	}
 	out.Blocks = append(out.Blocks, p.ask(other, wanted[:1], now))
+}
+
+// surer says whether a is more likely than b to deliver soon.
+func (p *syncPlan) surer(a, b int64) bool {
+	x, y := p.peers[a], p.peers[b]
+	return cmp.Or(preferOutbound(x, y), cmp.Compare(x.stalls, y.stalls), cmp.Compare(y.speed, x.speed), cmp.Compare(a, b)) < 0
 }
 
 // planRanges hands out what nobody has been asked for.
@@ -329,7 +348,7 @@ func (p *syncPlan) planRanges(now time.Time, wanted []ledger.Ref, out *syncActio
 		if n*size > budget && len(p.jobs) > 0 {
 			return
 		}
-		peer := p.choose(now, free[0].Height, noPeer)
+		peer := p.choose(now, free[0].Height)
 		if peer == noPeer {
 			return
 		}
@@ -353,14 +372,17 @@ func (p *syncPlan) pending() int {
 	return n * int(p.average)
 }
 
+// able says whether a peer can be asked for a block now.
+func (p *syncPlan) able(now time.Time, id int64, height int32) bool {
+	s := p.peers[id]
+	return s.height >= height && s.ranges < asksPerSyncPeer && !now.Before(s.rests)
+}
+
 // choose returns the peer to ask for a block: one that has it and is free, the fastest; those whose speed is unknown first.
-func (p *syncPlan) choose(now time.Time, height int32, not int64) int64 {
+func (p *syncPlan) choose(now time.Time, height int32) int64 {
 	best := noPeer
-	for id, s := range p.peers {
-		if id == not || s.height < height || s.ranges >= asksPerSyncPeer || now.Before(s.rests) {
-			continue
-		}
-		if best == noPeer || p.better(id, best) {
+	for id := range p.peers {
+		if p.able(now, id, height) && (best == noPeer || p.better(id, best)) {
 			best = id
 		}
 	}
