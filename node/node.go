@@ -111,6 +111,7 @@ func (n *node) openPool() error {
 func (n *node) openNetwork() (err error) {
 	o := p2p.DefaultOptions(n.Params)
 	o.Chain, o.Pool, o.Log = n.ledger.chain, n.pool, n.Log
+	o.Shelf = n.ledger.db.Prefix("p2p")
 	o.KeyFile = filepath.Join(n.dir.path, "identity")
 	if len(n.P2PListen) > 0 {
 		o.Listen = n.P2PListen

@@ -32,10 +32,17 @@ func (n *Network) attend(ctx context.Context, r *remote) {
 		}
 		return
 	}
+	n.proved(r)
+	if r.kind == feelerPeer {
+		n.drop(r)
+		return
+	}
 	n.sync.join(r)
-	n.txs.join(r)
 	defer n.sync.leave(r)
-	defer n.txs.leave(r)
+	if !r.withoutTxs() {
+		n.txs.join(r)
+		defer n.txs.leave(r)
+	}
 	close(r.ready)
 	if r.outbound() { // the connection manager may close what came uninvited, not what we chose
 		n.host.ConnManager().Protect(r.id, "outbound")
@@ -44,6 +51,7 @@ func (n *Network) attend(ctx context.Context, r *remote) {
 	n.log.Info("peer connected", "peer", r.id, "addr", r.addr, "kind", r.kind, "height", r.first)
 	defer n.log.Info("peer disconnected", "peer", r.id)
 	n.start(func() { n.refresh(ctx, r) })
+	n.start(func() { n.meet(ctx, r) })
 	n.relayTo(ctx, r)
 	if ctx.Err() == nil {
 		n.drop(r)
@@ -62,8 +70,12 @@ func (n *Network) refuse(r *remote, reason error) {
 
 // greet does the handshake. Who dialled begins.
 func (n *Network) greet(ctx context.Context, r *remote) error {
-	if r.kind == outboundPeer || r.kind == manualPeer {
+	if r.greets() {
 		return n.exchangeStatus(ctx, r)
+	}
+	patience := readySpare
+	if r.kind == passingPeer {
+		patience = passingLife
 	}
 	select {
 	case <-r.met:
@@ -72,7 +84,7 @@ func (n *Network) greet(ctx context.Context, r *remote) error {
 		return n.exchangeStatus(ctx, r)
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-time.After(readySpare):
+	case <-time.After(patience):
 		return errQuiet
 	}
 }

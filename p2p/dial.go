@@ -164,7 +164,8 @@ func (d *dialer) connect(ctx context.Context, info peer.AddrInfo) error {
 		return errors.New("that is this node")
 	}
 	defer d.n.gate.permit(info.ID)()
-	defer d.n.peers.markManual(info.ID)()
+	d.n.dropPassing(ctx, info.ID)
+	defer d.n.peers.intend(info.ID, manualPeer)()
 	if s, ok := h.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
 		s.Backoff().Clear(info.ID) // we have a backoff of our own
 	}

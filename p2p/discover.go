@@ -4,11 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"net/netip"
 	"time"
 
 	dht "github.com/libp2p/go-libp2p-kad-dht"
-	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/core/peer"
 )
 
 // discover finds peers by random walks in a Kademlia table of our own (kad-dht with our prefix) until ctx ends. Records are not kept: who
@@ -25,7 +24,7 @@ func (n *Network) discover(ctx context.Context) error {
 	}()
 	for {
 		pause := walkSlow
-		if n.gate.isActive() && n.peers.outboundFree() > 0 && len(n.host.Network().Peers()) > 0 {
+		if n.gate.isActive() && n.peers.free(outboundPeer) > 0 && len(n.host.Network().Peers()) > 0 {
 			pause = walkFast
 			if n.walk(ctx, table) == 0 && len(n.peers.ready()) > 0 {
 				pause = n.restlessness()
@@ -60,7 +59,7 @@ func (n *Network) dhtOptions() []dht.Option {
 		dht.RoutingTablePeerDiversityFilter(dht.NewRTPeerDiversityFilter(n.host, 2, 3)))
 }
 
-// walk asks for the peers nearest to a random key, dials those that are new while slots are free, and returns how many of them answered.
+// walk asks for the peers nearest to a random key, puts them into the address book, and returns how many are new there.
 func (n *Network) walk(ctx context.Context, table *dht.IpfsDHT) int {
 	ctx, cancel := context.WithTimeout(ctx, walkTimeout)
 	defer cancel()
@@ -68,19 +67,16 @@ func (n *Network) walk(ctx context.Context, table *dht.IpfsDHT) int {
 	if err != nil {
 		n.log.Debug("walk", "err", err)
 	}
-	dialled := 0
+	news := 0
 	for _, id := range found {
-		if id == n.host.ID() || n.host.Network().Connectedness(id) == network.Connected {
+		if id == n.host.ID() {
 			continue
 		}
-		if n.peers.outboundFree() <= 0 {
-			break
-		}
-		if err := n.host.Connect(network.WithDialPeerTimeout(ctx, dialTimeout), peer.AddrInfo{ID: id}); err != nil {
-			n.log.Debug("dial a peer that the dht knows", "peer", id, "err", err)
-			continue
-		}
-		dialled++
+		// No IP: who answered cannot be told, so that all that comes by the DHT has one source's share of the book.
+		news += len(n.known.tell(newRecords(id, n.host.Peerstore().Addrs(id), time.Now()), netip.Addr{}, time.Now()))
 	}
-	return dialled
+	if news > 0 {
+		wakeUp(n.outbound.wake)
+	}
+	return news
 }

@@ -16,12 +16,13 @@ type refusal string
 
 func (r refusal) Error() string { return string(r) }
 
-// ourStatus says where we are now.
-func (n *Network) ourStatus() status {
+// ourStatus says where we are now, for r.
+func (n *Network) ourStatus(r *remote) status {
 	tip := n.chain.Tip()
 	return status{
 		Version: protocolVersion, Network: n.opts.Params.Name, Genesis: n.opts.Params.GenesisHash,
 		Tip: tip.Hash, Height: tip.Height, Work: tip.Work, UserAgent: n.opts.UserAgent,
+		BlocksOnly: r.kind == blockOnlyPeer,
 	}
 }
 
@@ -53,7 +54,7 @@ func (n *Network) exchangeStatus(ctx context.Context, r *remote) error {
 	defer stop()
 	began := time.Now()
 	w := frameWriter{dst: s, meter: &r.meter}
-	if err := w.write(n.ourStatus().encode()); err != nil {
+	if err := w.write(n.ourStatus(r).encode()); err != nil {
 		return err
 	}
 	payload, err := newFrameReader(s, &r.meter, maxStatusBytes).next(maxStatusBytes, handshakeTimeout)
@@ -88,7 +89,7 @@ func (n *Network) answerStatus(ctx context.Context, r *remote, s network.Stream)
 		return err
 	}
 	w := frameWriter{dst: s, meter: &r.meter}
-	if err := w.write(n.ourStatus().encode()); err != nil { // first, so that the other end can say why too
+	if err := w.write(n.ourStatus(r).encode()); err != nil { // first, so that the other end can say why too
 		return err
 	}
 	if err := n.heard(r, payload); err != nil {

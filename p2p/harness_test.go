@@ -75,8 +75,18 @@ func (w *world) start(change ...func(*Options)) *node {
 
 func (w *world) startWith(chain *fakeChain, pool *fakePool, change ...func(*Options)) *node {
 	w.t.Helper()
+	return w.startOn(fmt.Sprintf("1.%d.0.1", len(w.nodes)+1), chain, pool, change...) // a /16 of its own
+}
+
+// startAt adds a node at an IP address.
+func (w *world) startAt(ip string, change ...func(*Options)) *node {
+	w.t.Helper()
+	return w.startOn(ip, newFakeChain(consensus.Regtest()), newFakePool(), change...)
+}
+
+func (w *world) startOn(ip string, chain *fakeChain, pool *fakePool, change ...func(*Options)) *node {
+	w.t.Helper()
 	i := len(w.nodes)
-	ip := fmt.Sprintf("1.%d.0.1", i+1) // a /24 of its own
 	n := &node{world: w, name: fmt.Sprint("n", i), ip: ip, chain: chain, pool: pool}
 	chain.onBlock = pool.confirm
 	o := DefaultOptions(chain.params)

@@ -96,7 +96,7 @@ func listenReason(err error) error {
 func newResources(o *Options, ids protocols) (network.ResourceManager, error) {
 	peers := rcmgr.LimitVal(o.MaxPeers)
 	perPeer := map[protocol.ID]rcmgr.ResourceLimits{}
-	for id, streams := range map[protocol.ID]rcmgr.LimitVal{ids.status: 4, ids.relay: 2, ids.headers: 4, ids.blocks: 4, ids.blockTxn: 8} {
+	for id, streams := range map[protocol.ID]rcmgr.LimitVal{ids.status: 4, ids.relay: 2, ids.headers: 4, ids.blocks: 4, ids.blockTxn: 8, ids.peers: 2} {
 		perPeer[id] = rcmgr.ResourceLimits{StreamsInbound: streams, StreamsOutbound: 2 * streams, Streams: 3 * streams}
 	}
 	scaled := rcmgr.DefaultLimits
@@ -111,7 +111,7 @@ func newResources(o *Options, ids protocols) (network.ResourceManager, error) {
 		PeerDefault:  rcmgr.ResourceLimits{Conns: 4, ConnsInbound: 2, ConnsOutbound: 4, Streams: 128, StreamsInbound: 64, StreamsOutbound: 64},
 		ProtocolPeer: perPeer,
 	}.Build(scaled.AutoScale())
-	m, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits), subnetLimits(o.AllowPrivate)...)
+	m, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits), subnetLimits(o.AllowPrivate, o.PerIP, o.PerSubnet)...)
 	if err != nil {
 		return nil, fmt.Errorf("resource manager: %w", err)
 	}
@@ -119,7 +119,7 @@ func newResources(o *Options, ids protocols) (network.ResourceManager, error) {
 }
 
 // subnetLimits bound how many connections one network holds. Loopback has no limit, private networks none on a test network.
-func subnetLimits(allowPrivate bool) []rcmgr.Option {
+func subnetLimits(allowPrivate bool, perIP, perSubnet int) []rcmgr.Option {
 	free := []string{"127.0.0.0/8", "::1/128"}
 	if allowPrivate {
 		free = append(free, "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fe80::/10")
@@ -136,19 +136,19 @@ func subnetLimits(allowPrivate bool) []rcmgr.Option {
 	return []rcmgr.Option{
 		rcmgr.WithNetworkPrefixLimit(v4, v6),
 		rcmgr.WithLimitPerSubnet(
-			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: 8}, {PrefixLength: 24, ConnCount: 32}},
-			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: 8}, {PrefixLength: 48, ConnCount: 32}},
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: perIP}, {PrefixLength: 24, ConnCount: perSubnet}},
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: perIP}, {PrefixLength: 48, ConnCount: perSubnet}},
 		),
 	}
 }
 
 // protocols are the ids that a network's peers speak.
 type protocols struct {
-	base                                     string // what the ids of our own begin with
-	status, relay, headers, blocks, blockTxn protocol.ID
-	mesh                                     []protocol.ID // of gossipsub
-	dht                                      protocol.ID   // prefix
-	topic                                    string
+	base                                            string // what the ids of our own begin with
+	status, relay, headers, blocks, blockTxn, peers protocol.ID
+	mesh                                            []protocol.ID // of gossipsub
+	dht                                             protocol.ID   // prefix
+	topic                                           string
 }
 
 func protocolsOf(network string) protocols {
@@ -156,7 +156,7 @@ func protocolsOf(network string) protocols {
 	id := func(name string) protocol.ID { return protocol.ID(base + name) }
 	return protocols{
 		base:   base,
-		status: id("/status/1"), relay: id("/txrelay/1"), headers: id("/headers/1"), blocks: id("/blocks/1"), blockTxn: id("/blocktxn/1"),
+		status: id("/status/1"), relay: id("/txrelay/1"), headers: id("/headers/1"), blocks: id("/blocks/1"), blockTxn: id("/blocktxn/1"), peers: id("/peers/1"),
 		mesh: []protocol.ID{id("/meshsub/1.2.0"), id("/meshsub/1.1.0")}, dht: id(""), topic: base + "/blk/1",
 	}
 }

@@ -32,7 +32,8 @@ const (
 // How long a read or a write may take.
 const (
 	handshakeTimeout = 10 * time.Second // for the whole exchange
-	readySpare       = 15 * time.Second // a connection without handshake is closed after this
+	readySpare       = 15 * time.Second // a connection without handshake is closed after this,
+	passingLife      = 3 * time.Second  // one that our DHT has made after this
 	firstByteTimeout = 5 * time.Second  // of an answer
 	frameTimeout     = 10 * time.Second // of the rest of a frame, and more for long ones:
 	minBytesPerSec   = 50 << 10
@@ -101,6 +102,8 @@ const (
 const (
 	maxOutbound      = 8
 	defaultMaxPeers  = 125
+	defaultPerIP     = 4
+	defaultPerSubnet = 16
 	scoreLimit       = 100
 	defaultBanTime   = 24 * time.Hour
 	maxBans          = 10_000
@@ -120,4 +123,54 @@ const (
 	announceLag      = 6 // blocks behind the best header at which a tip is still announced
 	relayReopenFirst = 500 * time.Millisecond
 	relayReopenTries = 4
+)
+
+// The address book and the exchange of its records.
+const (
+	newBuckets      = 1024
+	triedBuckets    = 256
+	bucketSize      = 16
+	sourceShare     = 64 // new buckets that one network group can fill by telling us
+	groupShare      = 8  // tried buckets that one network group can fill
+	maxRecordsIP    = 8  // records of one IP address
+	maxRecordsLocal = 512
+	maxRecordsPeer  = 4 // IP addresses that a peer may have
+	maxRecordAddrs  = 4
+	maxRecordAddr   = 64 // bytes of an address
+	maxPeerID       = 64
+	maxContest      = 10
+	contestWin      = 4 * time.Hour
+	recordLife      = 30 * 24 * time.Hour
+	recordRenew     = 2 * time.Hour
+	recordVain      = 7 * 24 * time.Hour
+	maxVainFirst    = 3
+	maxVain         = 10
+	retryPause      = time.Minute
+	retryMost       = time.Hour
+)
+
+// Exchange of peer records, and the choice of whom to dial.
+const (
+	bookEvery       = time.Minute // between two writes of what has changed
+	maxRecords      = 100         // in an answer
+	maxTold         = 10          // in a message that nobody asked for
+	maxAnswerBytes  = 40 << 10
+	maxTellBytes    = 4 << 10
+	answerLife      = 24 * time.Hour
+	answerYoung     = 2 * time.Second // of an answer that is not full
+	answerLeast     = 16
+	tellPeers       = 2 // that are told of a new record
+	tellFresh       = 10 * time.Minute
+	tellEvery       = 24 * time.Hour // our own record
+	askPeersPause   = 10 * time.Second
+	askPeersPerHour = 60 // answers to a peer in an hour on average,
+	askPeersBurst   = 4  // and at once
+	toldPerHour     = 360
+	toldBurst       = 100
+	maxBlockOnly    = 2
+	blockOnlyFrom   = 20 // of --max-peers, there are slots for peers of blocks only
+	dialsAtOnce     = 4
+	outboundTick    = 500 * time.Millisecond
+	feelerEvery     = 2 * time.Minute
+	guestTime       = 2 * time.Second // after which a peer without handshake makes room first
 )

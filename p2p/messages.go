@@ -20,6 +20,8 @@ type status struct {
 	Height    int32
 	Work      consensus.Work // of the chain that ends in Tip
 	UserAgent string
+
+	BlocksOnly bool // it wants no transactions on this link
 }
 
 func (s status) encode() []byte {
@@ -29,8 +31,15 @@ func (s status) encode() []byte {
 	b = append(b, s.Tip[:]...)
 	b = binary.LittleEndian.AppendUint32(b, uint32(s.Height))
 	b = append(b, s.Work[:]...)
-	return appendText(b, s.UserAgent)
+	b = appendText(b, s.UserAgent)
+	if s.BlocksOnly {
+		return append(b, statusBlocksOnly)
+	}
+	return append(b, 0)
 }
+
+// statusBlocksOnly is the flag for it at the end of a status.
+const statusBlocksOnly = 1
 
 // decodeStatus ignores what follows the fields that it knows: later versions add theirs there.
 func decodeStatus(payload []byte) (status, error) {
@@ -39,6 +48,9 @@ func decodeStatus(payload []byte) (status, error) {
 	s.Height = d.height()
 	copy(s.Work[:], d.take(len(s.Work)))
 	s.UserAgent = printable(d.text(maxUserAgent))
+	if len(d.rest) > 0 { // it has been there since the peers protocol
+		s.BlocksOnly = d.take(1)[0]&statusBlocksOnly != 0
+	}
 	return s, d.err
 }
 

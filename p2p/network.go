@@ -28,10 +28,12 @@ type Network struct {
 
 	txDelays, blockDelays delays // from the first announcement until it is taken
 
-	dialer *dialer
-	sync   *syncer
-	txs    *txRelay
-	blocks *blockFlow
+	known    *knownPeers
+	outbound *outbound
+	dialer   *dialer
+	sync     *syncer
+	txs      *txRelay
+	blocks   *blockFlow
 
 	closing sync.Once
 
@@ -52,11 +54,15 @@ func New(o Options) (*Network, error) {
 	}
 	n := &Network{opts: o, chain: o.Chain, log: o.Log, ids: protocolsOf(o.Params.Name)}
 	n.gate = newGater(o.AllowPrivate, o.BanLocal)
-	n.peers = newTable(o.MaxPeers)
+	n.peers = newTable(o.MaxPeers, o.AllowPrivate)
 	n.account = &accountant{base: n.ids.base, peers: n.peers}
+	if n.known, err = openKnown(o.Shelf, o.AllowPrivate, o.Log); err != nil {
+		return nil, err
+	}
 	if n.host, err = openHost(&o, key, n.gate, n.ids, n.account); err != nil {
 		return nil, err
 	}
+	n.outbound = newOutbound(n)
 	n.dialer = newDialer(n)
 	n.sync = newSyncer(n)
 	n.txs = newTxRelay(n)
@@ -87,7 +93,7 @@ func (n *Network) Run(ctx context.Context) error {
 		n.blocks.run, n.blocks.follow, gossip.drain, n.sync.run, n.txs.follow, n.txs.ask, n.dialer.run, n.lament,
 	}
 	if n.opts.Discovery {
-		parts = append(parts, n.discover)
+		parts = append(parts, n.discover, n.known.run, n.outbound.run, n.listenToIdentify, n.outbound.tellSelf)
 	}
 	group, partsCtx := errgroup.WithContext(ctx)
 	for _, part := range parts {
@@ -95,6 +101,7 @@ func (n *Network) Run(ctx context.Context) error {
 	}
 	err = group.Wait()
 
+	n.outbound.saveAnchors()
 	cancel()
 	n.host.Network().StopNotify(notifee)
 	n.stop()
@@ -138,7 +145,11 @@ func (n *Network) watchConnections(ctx context.Context) network.Notifiee {
 
 // connected must not block: libp2p calls it.
 func (n *Network) connected(ctx context.Context, c network.Conn) {
-	r, added, refused := n.peers.add(c)
+	r, added, refused, evicted := n.peers.add(c)
+	if evicted != nil {
+		n.log.Debug("a peer has to make room", "peer", evicted.id, "addr", evicted.addr)
+		n.drop(evicted)
+	}
 	switch {
 	case refused:
 		n.log.Debug("no slot for a peer", "peer", c.RemotePeer(), "addr", c.RemoteMultiaddr())

@@ -18,6 +18,8 @@ type Options struct {
 	Pool   Pool
 	Log    *slog.Logger
 
+	Shelf Shelf // keeps the address book and bans; nil: they end with the process
+
 	KeyFile   string   // Ed25519 identity, made with mode 0600 if it does not exist
 	Listen    []string // multiaddrs; port 0 picks one; none: the node only dials
 	Peers     []string // static peers: dialled, and dialled again, for as long as the node runs
@@ -26,6 +28,9 @@ type Options struct {
 	Discovery    bool // find peers by the DHT; without it there are only static peers and those that dial us
 	AllowPrivate bool // dial, announce and be found at loopback and private addresses: for test networks
 	MaxPeers     int  // connections that are kept, the 8 that we dial ourselves and static peers among them
+
+	PerIP     int // connections of one IPv4 address or IPv6 /56; loopback is free, private networks with AllowPrivate
+	PerSubnet int // connections of one IPv4 /24 or IPv6 /48
 
 	BanTime  time.Duration // how long an address is refused after its peer broke the protocol
 	BanLocal bool          // also ban loopback and private addresses; without it their peers are only disconnected, for a test network on one machine would ban itself
@@ -42,6 +47,8 @@ func DefaultOptions(params *consensus.Params) Options {
 		Discovery:    true,
 		AllowPrivate: params.TestNetwork,
 		MaxPeers:     defaultMaxPeers,
+		PerIP:        defaultPerIP,
+		PerSubnet:    defaultPerSubnet,
 		BanTime:      defaultBanTime,
 	}
 }
@@ -64,6 +71,8 @@ func (o *Options) Check() error {
 		return fmt.Errorf("max-peers %d is not between 1 and 1000", o.MaxPeers)
 	case len(o.UserAgent) > maxUserAgent:
 		return fmt.Errorf("user agent is longer than %d bytes", maxUserAgent)
+	case o.PerIP < 1 || o.PerSubnet < 1:
+		return errors.New("p2p: PerIP and PerSubnet must be positive")
 	case o.BanTime <= 0:
 		return errors.New("p2p: BanTime must be positive")
 	}

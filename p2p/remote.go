@@ -1,6 +1,7 @@
 package p2p
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 
@@ -15,10 +16,12 @@ import (
 type kind uint8
 
 const (
-	inboundPeer  kind = iota // it dialled us
-	outboundPeer             // we dialled it
-	manualPeer               // we dialled it because an operator said so
-	passingPeer              // the DHT dialled it to ask something; there is no slot for it
+	inboundPeer   kind = iota // it dialled us
+	outboundPeer              // we dialled it
+	manualPeer                // we dialled it because an operator said so
+	blockOnlyPeer             // we dialled it for blocks only: no transactions and addresses betray the link
+	feelerPeer                // we dialled it to see whether it is there
+	passingPeer               // the DHT dialled it to ask something; there is no slot for it
 )
 
 // String returns Bitcoin Core's word for the kind of connection.
@@ -28,11 +31,18 @@ func (k kind) String() string {
 		return "outbound-full-relay"
 	case manualPeer:
 		return "manual"
-	case passingPeer:
+	case blockOnlyPeer:
+		return "block-relay-only"
+	case feelerPeer:
 		return "feeler"
+	case passingPeer:
+		return "addr-fetch"
 	}
 	return "inbound"
 }
+
+// keepsGroup says whether no second peer of its network group is dialled. As in Core that holds for those that the operator named as well.
+func (k kind) keepsGroup() bool { return k == outboundPeer || k == blockOnlyPeer || k == manualPeer }
 
 // remote is a connected peer.
 type remote struct {
@@ -41,6 +51,7 @@ type remote struct {
 	kind      kind          // set once
 	addr      string        // set once
 	localAddr string        // set once
+	ip        netip.Addr    // set once
 	connected time.Time     // set once
 	met       chan struct{} // closed when its first status has come
 	ready     chan struct{} // closed when it takes part in relay and sync
@@ -53,11 +64,15 @@ type remote struct {
 
 	trail trail // owned by the request for headers in flight
 
+	evicted bool // guarded by the table: it has to go
+
 	rebuilding chan struct{} // holds a token while a block that it has pushed is rebuilt
 
 	invs    *rate.Limiter // announcements that it sends
 	headers *rate.Limiter // requests for headers that it sends
 	serving *rate.Limiter // bytes of blocks that it is sent
+	answers *rate.Limiter // answers with peers that it is sent
+	told    *rate.Limiter // records of peers that it sends unasked
 
 	mu       sync.Mutex
 	said     status // the last status, or what a tip message changed in it
@@ -82,10 +97,22 @@ func newRemote(id peer.ID, num int64, k kind) *remote {
 		invs:    rate.NewLimiter(invPerSecond, invBurst),
 		headers: rate.NewLimiter(headersPerSec, headersBurst),
 		serving: rate.NewLimiter(serveBytesPerSec, serveBurst),
+		answers: rate.NewLimiter(rate.Every(time.Hour/askPeersPerHour), askPeersBurst),
+		told:    rate.NewLimiter(rate.Every(time.Hour/toldPerHour), toldBurst),
 	}
 }
 
 func (r *remote) outbound() bool { return r.kind != inboundPeer }
+
+// greets says whether we begin the handshake.
+func (r *remote) greets() bool { return r.kind != inboundPeer && r.kind != passingPeer }
+
+// withoutTxs says whether one of us does not want transactions on this link. It is settled when the handshake is done.
+func (r *remote) withoutTxs() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.kind == blockOnlyPeer || r.said.BlocksOnly
+}
 
 // isReady reports whether the handshake is done.
 func (r *remote) isReady() bool {

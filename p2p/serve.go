@@ -23,6 +23,9 @@ func (n *Network) serve(ctx context.Context) {
 	n.handle(ctx, n.ids.headers, true, n.answerHeaders)
 	n.handle(ctx, n.ids.blocks, true, n.answerBlocks)
 	n.handle(ctx, n.ids.blockTxn, true, n.answerBlockTxn)
+	if n.opts.Discovery {
+		n.handle(ctx, n.ids.peers, true, n.answerPeers)
+	}
 }
 
 // handle lets h answer streams of a protocol. afterHandshake says that they wait for it: the end that finishes it first may open a stream

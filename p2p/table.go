@@ -2,6 +2,8 @@ package p2p
 
 import (
 	"cmp"
+	"hash/maphash"
+	"net/netip"
 	"slices"
 	"sync"
 
@@ -12,58 +14,86 @@ import (
 
 // table holds the connected peers. It counts peers, not connections: two that dial each other at once have two.
 type table struct {
-	maxInbound, maxOutbound int // set once
+	maxInbound, maxOutbound, maxBlockOnly int  // set once
+	private                               bool // set once; private addresses have no network groups
+	seed                                  maphash.Seed
 
 	mu     sync.Mutex
 	peers  map[peer.ID]*remote
-	manual map[peer.ID]bool // being dialled because an operator said so
+	intent map[peer.ID]kind // why a peer is being dialled
 	next   int64            // number of the next peer
 }
 
-func newTable(maxPeers int) *table {
-	out := min(maxOutbound, (maxPeers+1)/2)
-	return &table{maxInbound: maxPeers - out, maxOutbound: out, peers: map[peer.ID]*remote{}, manual: map[peer.ID]bool{}}
+func newTable(maxPeers int, private bool) *table {
+	t := &table{maxOutbound: min(maxOutbound, (maxPeers+1)/2), private: private, seed: maphash.MakeSeed(), peers: map[peer.ID]*remote{}, intent: map[peer.ID]kind{}}
+	if maxPeers >= blockOnlyFrom {
+		t.maxBlockOnly = maxBlockOnly
+	}
+	t.maxInbound = maxPeers - t.maxOutbound - t.maxBlockOnly
+	return t
 }
 
-// add takes a new connection's peer into the table. added is false if it is there already; refused is true if there is no slot.
-func (t *table) add(c network.Conn) (r *remote, added, refused bool) {
+// add takes a new connection's peer into the table. added is false if it is there already; refused is true if there is no slot. evicted
+// is the peer that has to go for it, nil if none has.
+func (t *table) add(c network.Conn) (r *remote, added, refused bool, evicted *remote) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	id := c.RemotePeer()
 	if r := t.peers[id]; r != nil {
-		return r, false, false
+		return r, false, false, nil
 	}
-	in, out := t.count()
 	k := inboundPeer
-	switch {
-	case c.Stat().Direction == network.DirInbound && in >= t.maxInbound:
-		return nil, false, true
-	case c.Stat().Direction == network.DirInbound:
-	case t.manual[id]:
-		k = manualPeer
-	case out >= t.maxOutbound:
-		k = passingPeer
-	default:
-		k = outboundPeer
-	}
-	r = newRemote(id, t.next, k)
-	r.addr, r.localAddr = c.RemoteMultiaddr().String(), c.LocalMultiaddr().String()
-	t.next++
-	t.peers[id] = r
-	return r, true, false
-}
-
-// count returns how many slots are taken. Manual and passing peers take none.
-func (t *table) count() (inbound, outbound int) {
-	for _, r := range t.peers {
-		switch r.kind {
-		case inboundPeer:
-			inbound++
-		case outboundPeer:
-			outbound++
+	if c.Stat().Direction == network.DirOutbound {
+		k = passingPeer // nobody but the DHT dials without a reason
+		if intent, ok := t.intent[id]; ok {
+			k = intent
 		}
 	}
-	return inbound, outbound
+	r = newRemote(id, t.next, k)
+	r.addr, r.localAddr, r.ip = c.RemoteMultiaddr().String(), c.LocalMultiaddr().String(), ipOf(c.RemoteMultiaddr())
+	switch {
+	case k == inboundPeer && t.count(inboundPeer) >= t.maxInbound:
+		if evicted = t.evict(); evicted == nil {
+			return nil, false, true, nil
+		}
+	case k == outboundPeer && (t.count(k) >= t.maxOutbound || t.groupTaken(r.ip)), k == blockOnlyPeer && (t.count(k) >= t.maxBlockOnly || t.groupTaken(r.ip)):
+		return nil, false, true, nil
+	}
+	t.next++
+	t.peers[id] = r
+	return r, true, false, evicted
+}
+
+// count returns how many peers of a kind there are; the caller holds the lock. Those that are being evicted no longer count.
+func (t *table) count(k kind) int {
+	n := 0
+	for _, r := range t.peers {
+		if r.kind == k && !r.evicted {
+			n++
+		}
+	}
+	return n
+}
+
+// groupTaken says whether a peer that we dialled is in the network group of ip; the caller holds the lock.
+func (t *table) groupTaken(ip netip.Addr) bool {
+	if t.private && isLocal(ip) {
+		return false
+	}
+	for _, r := range t.peers {
+		if r.kind.keepsGroup() && netGroup(r.ip) == netGroup(ip) {
+			return true
+		}
+	}
+	return false
+}
+
+// canDial says whether a peer at ip may be dialled for a slot or a feeler: it is not connected, and nobody else of its group is.
+func (t *table) canDial(id peer.ID, ip netip.Addr) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := t.peers[id]
+	return (r == nil || r.kind == passingPeer) && !t.groupTaken(ip)
 }
 
 // remove takes a peer out; nil if it is not there.
@@ -119,22 +149,34 @@ func (t *table) holders(hash chainhash.Hash, not *remote) []*remote {
 	return slices.DeleteFunc(t.ready(), func(r *remote) bool { return r == not || !r.holds(hash) })
 }
 
-// outboundFree returns how many more peers we may dial.
-func (t *table) outboundFree() int {
+// free returns how many more peers of a kind we may have, those that are being dialled counted as here.
+func (t *table) free(k kind) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	_, out := t.count()
-	return t.maxOutbound - out
+	most := t.maxOutbound
+	if k == blockOnlyPeer {
+		most = t.maxBlockOnly
+	}
+	n := most - t.count(k)
+	for id, intent := range t.intent {
+		if intent == k && t.peers[id] == nil {
+			n--
+		}
+	}
+	return n
 }
 
-// markManual says that id is being dialled because an operator said so, until the returned function is called.
-func (t *table) markManual(id peer.ID) (done func()) {
+// intend says why id is being dialled, until the returned function is called.
+func (t *table) intend(id peer.ID, k kind) (done func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.manual[id] = true
+	t.intent[id] = k
 	return func() {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		delete(t.manual, id)
+		delete(t.intent, id)
 	}
 }
+
+// groupTurn is a number of a network group that nobody outside can foretell.
+func (t *table) groupTurn(group netip.Prefix) uint64 { return maphash.Comparable(t.seed, group) }

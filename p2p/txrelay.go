@@ -91,7 +91,9 @@ func (t *txRelay) entered(ctx context.Context, txs []*consensus.Tx) {
 	if !t.n.chain.InitialDownload() {
 		now := time.Now()
 		for _, r := range t.n.peers.ready() {
-			r.out.announce(items, now)
+			if !r.withoutTxs() {
+				r.out.announce(items, now)
+			}
 		}
 	}
 	t.retry(ctx, children)
