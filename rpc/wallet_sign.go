@@ -69,11 +69,14 @@ func (a *api) signRawTransactionWithWallet(ctx context.Context, w Wallet, c *Cal
 		return nil, err
 	}
 	for _, v := range c.Value(1).List {
-		op, coin, err := prevTx(v)
+		p, err := prevTx(v)
+		if err == nil && !p.priced { // every output of these wallets is signed with its value
+			err = errorf(CodeType, "Missing amount")
+		}
 		if err != nil {
 			return nil, err
 		}
-		coins[op] = coin
+		coins[p.op] = p.coin
 	}
 	kind, known := sigHashTypes()[c.StringOr(2, "ALL")]
 	if !known {
@@ -101,10 +104,17 @@ func unsignedInputJSON(in *wire.TxIn, m ledger.UnsignedInput) unsignedJSON {
 	return j
 }
 
+// prevOut is an output that the caller knows of.
+type prevOut struct {
+	op     wire.OutPoint
+	coin   consensus.Coin
+	priced bool // its value was told
+}
+
 // prevTx reads an output that the caller knows of.
-func prevTx(v Value) (op wire.OutPoint, coin consensus.Coin, err error) {
+func prevTx(v Value) (p prevOut, err error) {
 	if v.Kind != Object {
-		return op, coin, errorf(CodeDecode, "expected object with {\"txid'\",\"vout\",\"scriptPubKey\"}")
+		return p, errorf(CodeDecode, "expected object with {\"txid'\",\"vout\",\"scriptPubKey\"}")
 	}
 	field := func(key string) string {
 		value, ok := v.Get(key)
@@ -118,27 +128,26 @@ func prevTx(v Value) (op wire.OutPoint, coin consensus.Coin, err error) {
 	}
 	txid, script := field("txid"), field("scriptPubKey")
 	if err != nil {
-		return op, coin, err
+		return p, err
 	}
-	if op.Hash, err = parseHash(txid, "txid"); err != nil {
-		return op, coin, err
+	if p.op.Hash, err = parseHash(txid, "txid"); err != nil {
+		return p, err
 	}
 	vout, _ := v.Get("vout")
 	n, err := vout.AsInt(32)
 	switch {
 	case err != nil:
-		return op, coin, err
+		return p, err
 	case n < 0:
-		return op, coin, errorf(CodeDecode, "vout cannot be negative")
+		return p, errorf(CodeDecode, "vout cannot be negative")
 	}
-	op.Index = uint32(n)
-	if coin.PkScript, err = hex.DecodeString(script); err != nil {
-		return op, coin, errorf(CodeInvalidParameter, "scriptPubKey must be hexadecimal string (not '%s')", script)
+	p.op.Index = uint32(n)
+	if p.coin.PkScript, err = hex.DecodeString(script); err != nil {
+		return p, errorf(CodeInvalidParameter, "scriptPubKey must be hexadecimal string (not '%s')", script)
 	}
-	amount, ok := v.Get("amount")
-	if !ok {
-		return op, coin, errorf(CodeType, "Missing amount")
+	amount, priced := v.Get("amount")
+	if p.priced = priced; priced {
+		p.coin.Value, err = ParseAmount(amount)
 	}
-	coin.Value, err = ParseAmount(amount)
-	return op, coin, err
+	return p, err
 }
