@@ -26,6 +26,7 @@ type blockFlow struct {
 	recent   []recentBlock                       // that passed the checks before relay, the oldest first
 	foreign  *rolling[chainhash.Hash, struct{}]  // blocks that came from peers
 	queue    []arrivedBlock                      // wait for the chain
+	adding   []arrivedBlock                      // the chain has been given
 	heard    *rolling[chainhash.Hash, time.Time] // when blocks were first announced
 }
 
@@ -254,46 +255,56 @@ func (f *blockFlow) enqueue(b *consensus.Block, from *remote) {
 	wakeUp(f.wake)
 }
 
-func (f *blockFlow) dequeue() (a arrivedBlock, ok bool) {
+// next takes the first block of the queue for the chain, which judges them in this order.
+func (f *blockFlow) next() (*consensus.Block, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.queue) == 0 {
 		f.queue = nil
-		return a, false
+		return nil, false
 	}
-	a = f.queue[0]
+	a := f.queue[0]
 	f.queue[0] = arrivedBlock{}
 	f.queue = f.queue[1:]
-	return a, true
+	f.adding = append(f.adding, a)
+	return a.block, true
 }
 
-// run gives blocks to the chain, one after the other, until ctx ends. An error is the chain's own failure.
+// judged returns the first of the blocks that the chain was given.
+func (f *blockFlow) judged() arrivedBlock {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	a := f.adding[0]
+	f.adding[0] = arrivedBlock{}
+	f.adding = f.adding[1:]
+	return a
+}
+
+// run gives blocks to the chain, many at once while they come faster than it takes them, until ctx ends. An error is the chain's own failure.
 func (f *blockFlow) run(ctx context.Context) error {
 	for {
-		a, ok := f.dequeue()
-		if !ok {
-			select {
-			case <-f.wake:
-				continue
-			case <-ctx.Done():
-				return nil
-			}
+		select {
+		case <-f.wake:
+		case <-ctx.Done():
+			return nil
 		}
-		hash := a.block.Hash()
-		added, err := f.n.chain.AddBlock(ctx, a.block)
-		f.n.sync.connected(hash)
-		var rule consensus.RuleError
+		err := f.n.chain.AddBlocks(ctx, f.next, func(b *consensus.Block, added ledger.Added, err error) {
+			a := f.judged()
+			f.n.sync.connected(b.Hash())
+			switch {
+			case err == nil:
+				f.taken(a, added)
+			case blockOffence(err):
+				f.n.blame(a.from, breachf(offBlock, "%v", err))
+			default:
+				f.n.log.Info("block refused", "hash", b.Hash(), "peer", a.from.id, "err", err)
+			}
+		})
 		switch {
-		case err == nil:
-			f.taken(a, added)
-		case blockOffence(err):
-			f.n.blame(a.from, breachf(offBlock, "%v", err))
-		case errors.As(err, &rule):
-			f.n.log.Info("block refused", "hash", hash, "peer", a.from.id, "err", err)
 		case ctx.Err() != nil:
 			return nil
-		default:
-			return fmt.Errorf("add block %v: %w", hash, err)
+		case err != nil:
+			return fmt.Errorf("add blocks: %w", err)
 		}
 	}
 }

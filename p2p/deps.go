@@ -21,8 +21,9 @@ type Chain interface {
 	AddHeaders(ctx context.Context, headers []wire.BlockHeader) (consensus.State, error)
 	// FollowHeaders checks headers that follow at and keeps nothing of them.
 	FollowHeaders(ctx context.Context, at consensus.State, headers []wire.BlockHeader) (consensus.State, error)
-	// AddBlock takes blocks in any order if their headers are known.
-	AddBlock(ctx context.Context, b *consensus.Block) (ledger.Added, error)
+	// AddBlocks takes blocks, in any order if their headers are known, as long as next has one, and reports on each in order; err is a
+	// consensus.RuleError or nil. next is called by another goroutine, until AddBlocks returns.
+	AddBlocks(ctx context.Context, next func() (*consensus.Block, bool), report func(b *consensus.Block, added ledger.Added, err error)) error
 	// Watch gives a channel that gets a token after the tip has changed.
 	Watch() (wake <-chan struct{}, stop func())
 	Locator() []chainhash.Hash

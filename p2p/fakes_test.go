@@ -3,6 +3,7 @@ package p2p
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -144,6 +145,23 @@ func (c *fakeChain) header(h *wire.BlockHeader) (*fakeBlock, error) {
 		c.best = state
 	}
 	return n, nil
+}
+
+func (c *fakeChain) AddBlocks(
+	ctx context.Context, next func() (*consensus.Block, bool), report func(*consensus.Block, ledger.Added, error),
+) error {
+	for {
+		b, ok := next()
+		if !ok {
+			return nil
+		}
+		added, err := c.AddBlock(ctx, b)
+		var rule consensus.RuleError
+		if err != nil && !errors.As(err, &rule) {
+			return err
+		}
+		report(b, added, err)
+	}
 }
 
 func (c *fakeChain) AddBlock(_ context.Context, b *consensus.Block) (ledger.Added, error) {
