@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"unicode/utf8"
 )
@@ -48,23 +47,28 @@ func parseAtMost(raw []byte, values int) (Value, error) {
 	if !utf8.Valid(raw) || !json.Valid(raw) {
 		return Value{}, errParse
 	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	p := parser{dec: dec, left: values}
-	v, err := p.value(maxDepth)
-	if err != nil {
-		return Value{}, errParse
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return Value{}, errParse
-	}
-	return v, nil
+	p := parser{rest: raw, left: values}
+	return p.value(maxDepth)
 }
 
-// parser builds a Value of bounded depth and size from tokens.
+// parser builds a Value of bounded depth and size from JSON that is known to be valid. A block in hexadecimal is a string of megabytes: it is found
+// and copied, not looked at letter by letter.
 type parser struct {
-	dec  *json.Decoder
+	rest []byte
 	left int // values that may still follow
+}
+
+// peek returns the next byte that is no space.
+func (p *parser) peek() byte {
+	p.rest = bytes.TrimLeft(p.rest, " \t\r\n")
+	return p.rest[0]
+}
+
+// take returns the next n bytes.
+func (p *parser) take(n int) string {
+	text := string(p.rest[:n])
+	p.rest = p.rest[n:]
+	return text
 }
 
 func (p *parser) value(depth int) (Value, error) {
@@ -72,61 +76,73 @@ func (p *parser) value(depth int) (Value, error) {
 	if p.left < 0 || depth < 0 {
 		return Value{}, errParse
 	}
-	token, err := p.dec.Token()
-	if err != nil {
-		return Value{}, err
-	}
-	switch t := token.(type) {
-	case nil:
+	switch p.peek() {
+	case '{', '[':
+		return p.list(depth)
+	case '"':
+		text, err := p.string()
+		return Value{Kind: String, Text: text}, err
+	case 'n':
+		p.take(len("null"))
 		return Value{Kind: Null}, nil
-	case bool:
-		return Value{Kind: Bool, Text: strconv.FormatBool(t)}, nil
-	case string:
-		return Value{Kind: String, Text: t}, nil
-	case json.Number:
-		return Value{Kind: Number, Text: t.String()}, nil
-	case json.Delim:
-		if t == '[' {
-			return p.array(depth)
-		}
-		return p.object(depth)
+	case 't':
+		return Value{Kind: Bool, Text: p.take(len("true"))}, nil
+	case 'f':
+		return Value{Kind: Bool, Text: p.take(len("false"))}, nil
 	}
-	return Value{}, errParse
+	end := bytes.IndexAny(p.rest, " \t\r\n,]}")
+	if end < 0 {
+		end = len(p.rest)
+	}
+	return Value{Kind: Number, Text: p.take(end)}, nil
 }
 
-func (p *parser) array(depth int) (Value, error) {
-	v := Value{Kind: Array}
-	for p.dec.More() {
+// string reads a string, which is next.
+func (p *parser) string() (string, error) {
+	end := 1 + bytes.IndexByte(p.rest[1:], '"')
+	if bytes.IndexByte(p.rest[:end], '\\') < 0 {
+		return p.take(end + 1)[1:end], nil
+	}
+	for end = 1; p.rest[end] != '"'; end++ {
+		if p.rest[end] == '\\' {
+			end++
+		}
+	}
+	var text string
+	err := json.Unmarshal(p.rest[:end+1], &text)
+	p.rest = p.rest[end+1:]
+	return text, err
+}
+
+// list reads an array or object, which is next.
+func (p *parser) list(depth int) (Value, error) {
+	v, end := Value{Kind: Array}, byte(']')
+	if p.rest[0] == '{' {
+		v, end = Value{Kind: Object}, '}'
+	}
+	p.rest = p.rest[1:]
+	for p.peek() != end {
+		if p.rest[0] == ',' {
+			p.rest = p.rest[1:]
+			continue
+		}
+		if v.Kind == Object {
+			key, err := p.string()
+			if err != nil {
+				return Value{}, err
+			}
+			p.peek()
+			p.rest = p.rest[1:] // the colon
+			v.Keys = append(v.Keys, key)
+		}
 		element, err := p.value(depth - 1)
 		if err != nil {
 			return Value{}, err
 		}
 		v.List = append(v.List, element)
 	}
-	_, err := p.dec.Token() // the closing bracket
-	return v, err
-}
-
-func (p *parser) object(depth int) (Value, error) {
-	v := Value{Kind: Object}
-	for p.dec.More() {
-		token, err := p.dec.Token()
-		if err != nil {
-			return Value{}, err
-		}
-		key, ok := token.(string)
-		if !ok {
-			return Value{}, errParse
-		}
-		element, err := p.value(depth - 1)
-		if err != nil {
-			return Value{}, err
-		}
-		v.Keys = append(v.Keys, key)
-		v.List = append(v.List, element)
-	}
-	_, err := p.dec.Token() // the closing brace
-	return v, err
+	p.rest = p.rest[1:]
+	return v, nil
 }
 
 // Get returns the first value of an object with this key, and false if there is none.
