@@ -143,3 +143,78 @@ func BenchmarkConnectAssumed(b *testing.B) {
 		return func() { feed(b, c, l.raw[empty:]) }, done
 	})
 }
+
+// BenchmarkFlush writes the coins of 100,000 payments, each of which made one more.
+func BenchmarkFlush(b *testing.B) {
+	const coins = 100_000
+	value := appendCoin(nil, &consensus.Coin{Value: 123_456, PkScript: make([]byte, 22), Height: 500_000, MedianTime: 1_700_000_000})
+	perTx(b, coins, func() (func(), func()) {
+		c, done := openBench(b, Options{CacheBytes: 64 << 20})
+		for i := range coins {
+			key := numberedKey(i)
+			c.coins.put(&key, coinExists|coinDirty, value)
+		}
+		return func() {
+			if err := c.Flush(context.Background()); err != nil {
+				b.Fatal(err)
+			}
+		}, done
+	})
+}
+
+// BenchmarkReorg leaves 1,000 blocks of 20 payments for 1,001 others that the chain has not seen before, without their scripts, and counts the payments
+// on both sides.
+func BenchmarkReorg(b *testing.B) {
+	const blocks, txs = 1_000, 20
+	ours := makeLoad(b, loadchain.P2WPKH, blocks*txs, txs)
+	theirs := branch(b, ours, loadchain.Empty()+1, blocks+1)
+	scripts := verify.New(runtime.GOMAXPROCS(0), 200_000)
+	c, done := openBench(b, Options{Scripts: scripts})
+	feed(b, c, ours.raw)
+	done()
+	perTx(b, blocks*txs, func() (func(), func()) {
+		c, done := openBench(b, Options{Scripts: scripts})
+		feed(b, c, ours.raw)
+		feed(b, c, theirs[:blocks])
+		return func() {
+			feed(b, c, theirs[blocks:])
+			if tip := c.Tip(); tip.Hash != chainhash.DoubleHashH(theirs[blocks][:80]) {
+				b.Fatalf("the tip is at %d, %v", tip.Height, tip.Hash)
+			}
+		}, done
+	})
+	b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/reorg")
+}
+
+// branch returns n blocks that follow the first ones of l and have the payments of those that they replace, as far as there are any.
+func branch(b *testing.B, l load, from, n int) [][]byte {
+	b.Helper()
+	var out [][]byte
+	prev := chainhash.DoubleHashH(l.raw[from-1][:80])
+	for i := range n {
+		old, err := consensus.ParseBlock(l.raw[min(from+i, len(l.raw)-1)])
+		if err != nil {
+			b.Fatal(err)
+		}
+		msg := old.Msg()
+		if from+i >= len(l.raw) {
+			msg.Transactions = msg.Transactions[:1]
+		}
+		coinbase := msg.Transactions[0].Copy()
+		coinbase.TxIn[0].SignatureScript = append(consensus.HeightPush(int32(from+i+1)), 1, 1)
+		msg.Transactions[0] = coinbase
+		msg.Header.PrevBlock = prev
+		msg.Header.Timestamp = msg.Header.Timestamp.Add(time.Second)
+		block := consensus.NewBlock(msg)
+		root := consensus.WitnessCommitment(consensus.WitnessRoot(block.Txs), coinbase.TxIn[0].Witness[0])
+		coinbase.TxOut[len(coinbase.TxOut)-1].PkScript = consensus.CommitmentScript(root)
+		block = consensus.NewBlock(msg)
+		msg.Header.MerkleRoot, _ = consensus.TxIDRoot(block.Txs)
+		for consensus.CheckWork(consensus.Regtest(), &msg.Header) != nil {
+			msg.Header.Nonce++
+		}
+		block = consensus.NewBlock(msg)
+		out, prev = append(out, block.Raw()), block.Hash()
+	}
+	return out
+}

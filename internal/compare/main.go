@@ -21,6 +21,7 @@ import (
 type options struct {
 	txs, perBlock int
 	rounds        int
+	budget        time.Duration
 	timeout       time.Duration
 	dir           string // for binaries and the chain, kept between runs
 	btcd          string // version
@@ -30,8 +31,9 @@ func main() {
 	var o options
 	flag.IntVar(&o.txs, "txs", 200_000, "payments in the chain")
 	flag.IntVar(&o.perBlock, "per-block", 2_000, "payments in a block")
-	flag.IntVar(&o.rounds, "rounds", 2, "how often each node is measured")
-	flag.DurationVar(&o.timeout, "timeout", 9*time.Minute, "of everything")
+	flag.IntVar(&o.rounds, "rounds", 3, "how often each node is measured, at most")
+	flag.DurationVar(&o.budget, "budget", 5*time.Minute, "no round is begun that would probably end later than this")
+	flag.DurationVar(&o.timeout, "timeout", 15*time.Minute, "of everything")
 	flag.StringVar(&o.dir, "dir", filepath.Join(os.TempDir(), "groat-compare"), "where binaries and chain are kept between runs")
 	flag.StringVar(&o.btcd, "btcd", "v0.26.2", "version of btcd; empty measures groat alone")
 	flag.Parse()
@@ -66,7 +68,11 @@ func run(ctx context.Context, o options) error {
 	defer os.RemoveAll(work)
 
 	var t table
+	begin := time.Now()
 	for round := range o.rounds {
+		if spent := time.Since(begin); round > 0 && spent+spent/time.Duration(round) > o.budget {
+			break
+		}
 		for _, k := range kinds {
 			if err := measure(ctx, k, chain, filepath.Join(work, fmt.Sprint(k.name(), round)), &t); err != nil {
 				return fmt.Errorf("%s, round %d: %w", k.name(), round+1, err)
