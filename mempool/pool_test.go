@@ -277,3 +277,22 @@ func TestFeedAndWatch(t *testing.T) {
 	default:
 	}
 }
+
+func TestTransactionsAreThoseOfEntries(t *testing.T) {
+	s := newStory(t)
+	parent := s.pay(1000, s.coin())
+	s.accept(parent)
+	s.accept(s.pay(1000, chaintest.Out(parent, 0)))
+	s.accept(s.pay(1000, s.coin()))
+	s.mine(parent)
+	s.catchUp()
+	txs, entries := s.pool.Transactions(), s.pool.Entries()
+	if len(txs) != 2 || len(txs) != len(entries) {
+		t.Fatalf("%d transactions, %d entries", len(txs), len(entries))
+	}
+	for i, e := range entries {
+		if txs[i] != e.Tx {
+			t.Errorf("%d differs", i)
+		}
+	}
+}

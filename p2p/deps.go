@@ -38,7 +38,12 @@ type Pool interface {
 	Add(ctx context.Context, tx *consensus.Tx) (ledger.PoolEntry, error)
 	Get(txid chainhash.Hash) (*consensus.Tx, bool)
 	GetWitness(wtxid chainhash.Hash) (*consensus.Tx, bool)
-	Entries() []ledger.PoolEntry
+	// Transactions lists all of them.
+	Transactions() []*consensus.Tx
+	// Entry tells what the transaction with an id pays.
+	Entry(txid chainhash.Hash) (ledger.PoolEntry, bool)
+	// Info tells what a transaction must pay.
+	Info() ledger.PoolInfo
 	// Since lists arrivals after the place seq, and the place after them.
 	Since(seq uint64, max int) ([]*consensus.Tx, uint64)
 	// Watch gives a channel that gets a token after an arrival.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/btcsuite/btcd/btcutil/v2"
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
@@ -348,6 +350,9 @@ type fakePool struct {
 	gone     map[chainhash.Hash]bool // confirmed
 	list     []*consensus.Tx         // arrivals
 	offered  int                     // calls of Add
+	minFee   btcutil.Amount          // for 1,000 bytes; not enforced
+	hidden   []*consensus.Tx         // here, and never an arrival
+	mute     bool                    // arrivals are not listed
 	watchers map[chan struct{}]bool
 }
 
@@ -405,19 +410,33 @@ func (p *fakePool) GetWitness(wtxid chainhash.Hash) (*consensus.Tx, bool) {
 	return tx, ok
 }
 
-func (p *fakePool) Entries() []ledger.PoolEntry {
+func (p *fakePool) Transactions() []*consensus.Tx {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var list []ledger.PoolEntry
-	for _, tx := range p.txs {
-		list = append(list, ledger.PoolEntry{Tx: tx})
+	return slices.AppendSeq(slices.Clone(p.hidden), maps.Values(p.txs))
+}
+
+// Entry says that every transaction pays its first output's value as its fee.
+func (p *fakePool) Entry(txid chainhash.Hash) (ledger.PoolEntry, bool) {
+	tx, ok := p.Get(txid)
+	if !ok {
+		return ledger.PoolEntry{}, false
 	}
-	return list
+	return ledger.PoolEntry{Tx: tx, VSize: tx.VSize(), Fee: btcutil.Amount(tx.Msg.TxOut[0].Value)}, true
+}
+
+func (p *fakePool) Info() ledger.PoolInfo {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return ledger.PoolInfo{MinFeeRate: p.minFee}
 }
 
 func (p *fakePool) Since(seq uint64, max int) ([]*consensus.Tx, uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.mute {
+		return nil, uint64(len(p.list))
+	}
 	end := min(int(seq)+max, len(p.list))
 	return slices.Clone(p.list[seq:end]), uint64(end)
 }

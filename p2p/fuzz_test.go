@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/btcsuite/btcd/btcutil/v2"
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
@@ -71,6 +72,10 @@ func FuzzTxs(f *testing.F) {
 
 func FuzzInv(f *testing.F) {
 	fuzz(f, decodeInv, encodeInv, encodeInv([]invItem{{ID: wtxPrefix{1}, VSize: 110}, {ID: wtxPrefix{2}, VSize: 100_000}}))
+}
+
+func FuzzFeeFilter(f *testing.F) {
+	fuzz(f, decodeFeeFilter, encodeFeeFilter, encodeFeeFilter(1000), encodeFeeFilter(btcutil.MaxSatoshi), encodeFeeFilter(btcutil.MaxSatoshi+1))
 }
 
 func FuzzPrefixes(f *testing.F) {

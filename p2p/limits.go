@@ -57,9 +57,12 @@ const (
 	askTimeout       = 2 * time.Second        // then the next announcer is asked
 	maxAsksPerPeer   = 100                    // in flight
 	maxAnnouncedPeer = 5000                   // announcements of a peer that wait
-	maxAnnouncers    = 8                      // remembered for a transaction
-	maxOutInv        = 5000                   // announcements that wait for a peer; the oldest is dropped
-	maxOutServe      = 5000                   // requests of a peer that wait
+	maxAskStalls     = 100                    // requests in a row without an answer, over stallTime at least and a minute at most,
+	stallTime        = 4 * time.Second        // after which a peer is disconnected
+	stallWindow      = time.Minute
+	fewStalls        = 10   // after which other announcers are asked first
+	maxOutInv        = 5000 // announcements that wait for a peer; the oldest is dropped
+	maxOutServe      = 5000 // requests of a peer that wait
 	knownPerPeer     = 16_384
 	askedPerPeer     = 2048
 	rejectsKept      = 120_000
@@ -69,9 +72,17 @@ const (
 	maxOrphans       = 100
 	maxOrphanBytes   = 100_000
 	maxOrphansPeer   = 25
+	maxOrphanTries   = 10 // times that an orphan is tried again because one of its parents came
 	orphanLife       = 5 * time.Minute
-	invPerSecond     = 2000   // announcements that a peer may send on average,
-	invBurst         = 10_000 // and at once
+	firstHops        = 2           // peers that hear of our own transactions at once
+	ownDelayLeast    = time.Second // the others later
+	ownDelayMost     = 5 * time.Second
+	ownAgainLeast    = 5 * time.Minute // and all of them again until they are confirmed
+	ownAgainMost     = 10 * time.Minute
+	maxOwn           = 5000
+	feeFilterEvery   = time.Second // looked at; it is sent when it has changed
+	invPerSecond     = 2000        // announcements that a peer may send on average,
+	invBurst         = 10_000      // and at once
 )
 
 // Download of headers and blocks.

@@ -90,7 +90,7 @@ func (n *Network) Run(ctx context.Context) error {
 	n.serve(ctx)
 	notifee := n.watchConnections(ctx)
 	parts := []func(context.Context) error{
-		n.blocks.run, n.blocks.follow, gossip.drain, n.sync.run, n.txs.follow, n.txs.ask, n.dialer.run, n.lament,
+		n.blocks.run, n.blocks.follow, gossip.drain, n.sync.run, n.txs.follow, n.txs.ask, n.txs.remind, n.txs.sayFees, n.dialer.run, n.lament,
 	}
 	if n.opts.Discovery {
 		parts = append(parts, n.discover, n.known.run, n.outbound.run, n.listenToIdentify, n.outbound.tellSelf)

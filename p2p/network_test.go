@@ -56,7 +56,7 @@ func TestManyTransactions(t *testing.T) {
 			txs = append(txs, tx)
 			time.Sleep(2 * time.Millisecond) // 500 a second
 		}
-		w.until(2*time.Second, "all have all", w.all(func(n *node) bool { return len(n.pool.Entries()) == len(txs) }))
+		w.until(2*time.Second, "all have all", w.all(func(n *node) bool { return len(n.pool.Transactions()) == len(txs) }))
 		sent := uint64(0)
 		for _, n := range w.nodes {
 			if got := n.pool.adds(); got != len(txs) {
@@ -232,7 +232,7 @@ func TestOrphanGetsItsParent(t *testing.T) {
 		b.txs.mu.Lock() // as if the announcement of the parent had been lost
 		b.txs.rejects.put(prefixOf(parent.WTxID()), struct{}{})
 		b.txs.mu.Unlock()
-		w.until(4*time.Second, "both have the child", w.all(has(child)))
+		w.until(ownDelayMost+4*time.Second, "both have the child", w.all(has(child)))
 	})
 }
 

@@ -21,6 +21,7 @@ type orphan struct {
 	tx    *consensus.Tx
 	from  *remote
 	until time.Time
+	tries int // times that it was tried again because a parent came
 }
 
 func newOrphans() *orphans {
@@ -40,15 +41,28 @@ func (o *orphans) add(tx *consensus.Tx, from *remote, now time.Time) bool {
 			break
 		}
 	}
-	o.txs[id] = orphan{tx, from, now.Add(orphanLife)}
-	o.perPeer[from.num]++
-	for parent := range parentsOf(tx) {
+	o.put(id, orphan{tx: tx, from: from, until: now.Add(orphanLife)})
+	return true
+}
+
+func (o *orphans) put(id wtxPrefix, kept orphan) {
+	o.txs[id] = kept
+	o.perPeer[kept.from.num]++
+	for parent := range parentsOf(kept.tx) {
 		if o.byParent[parent] == nil {
 			o.byParent[parent] = map[wtxPrefix]struct{}{}
 		}
 		o.byParent[parent][id] = struct{}{}
 	}
-	return true
+}
+
+// putBack keeps an orphan that was taken out and still lacks a parent, but not for longer than before. With many parents, of which each
+// comes alone, it would be tried for ever, at the cost of its size each time.
+func (o *orphans) putBack(again orphan, now time.Time) {
+	id := prefixOf(again.tx.WTxID())
+	if _, ok := o.txs[id]; !ok && again.tries < maxOrphanTries && now.Before(again.until) && len(o.txs) < maxOrphans {
+		o.put(id, again)
+	}
 }
 
 func parentsOf(tx *consensus.Tx) map[chainhash.Hash]struct{} {
@@ -93,11 +107,13 @@ func (o *orphans) leave(peer int64) {
 	}
 }
 
-// childrenOf takes out the orphans that spend an output of a transaction.
+// childrenOf takes out the orphans that spend an output of a transaction, to be tried.
 func (o *orphans) childrenOf(txid chainhash.Hash) []orphan {
 	var list []orphan
 	for _, id := range slices.Collect(maps.Keys(o.byParent[txid])) {
-		list = append(list, o.txs[id])
+		child := o.txs[id]
+		child.tries++
+		list = append(list, child)
 		o.drop(id)
 	}
 	return list

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/btcsuite/btcd/btcutil/v2"
 	"github.com/btcsuite/btcd/chainhash/v2"
 )
 
@@ -26,6 +27,8 @@ type outbox struct {
 	lend    []chainhash.Hash // txids of parents that the peer asks for
 	tip     *tipMessage      // the last one
 	block   []byte           // a compact block to push
+	fee     *btcutil.Amount  // our fee filter, if it is to be sent
+	floor   btcutil.Amount   // the peer's fee filter
 }
 
 // outLetters is what is to be written now.
@@ -35,6 +38,7 @@ type outLetters struct {
 	parents, lend []chainhash.Hash
 	tip           *tipMessage
 	block         []byte
+	fee           *btcutil.Amount
 }
 
 func newOutbox(inbound bool) *outbox {
@@ -130,21 +134,54 @@ func (o *outbox) push(compact []byte) {
 	wakeUp(o.wake)
 }
 
-// announce queues transactions that the peer does not know yet. They are sent in batches.
-func (o *outbox) announce(items []invItem, now time.Time) {
+// sayFee queues our fee filter; only the last one is sent.
+func (o *outbox) sayFee(rate btcutil.Amount) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.fee = &rate
+	wakeUp(o.wake)
+}
+
+// wantsFee notes the peer's fee filter.
+func (o *outbox) wantsFee(rate btcutil.Amount) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.floor = rate
+}
+
+// feeFilter returns the peer's fee filter.
+func (o *outbox) feeFilter() btcutil.Amount {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.floor
+}
+
+// forget lets a transaction be announced although the peer knew it.
+func (o *outbox) forget(id wtxPrefix) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.known.drop(id)
+}
+
+// announce queues transactions that the peer does not know yet and that pay what it wants. They are sent in batches.
+func (o *outbox) announce(items []invItem, now time.Time) { o.enqueue(items, now, o.pause()) }
+
+// announceNow is announce without waiting for others.
+func (o *outbox) announceNow(items []invItem, now time.Time) { o.enqueue(items, now, 0) }
+
+func (o *outbox) enqueue(items []invItem, now time.Time, pause time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, it := range items {
-		if o.known.has(it.ID) {
-			continue
+		if !o.known.has(it.ID) && it.rate >= o.floor {
+			o.inv = append(o.inv, it)
 		}
-		o.inv = append(o.inv, it)
 	}
 	if over := len(o.inv) - maxOutInv; over > 0 {
 		o.inv = o.inv[over:]
 	}
-	if len(o.inv) > 0 && o.flushAt.IsZero() {
-		o.flushAt = now.Add(o.pause())
+	if len(o.inv) > 0 && (o.flushAt.IsZero() || pause == 0) {
+		o.flushAt = now.Add(pause)
 		wakeUp(o.wake)
 	}
 }
@@ -161,8 +198,8 @@ func (o *outbox) pause() time.Duration {
 func (o *outbox) take(now time.Time) (outLetters, time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	l := outLetters{get: o.get, serve: o.serve, parents: o.parents, lend: o.lend, tip: o.tip, block: o.block}
-	o.get, o.serve, o.parents, o.lend, o.tip, o.block = nil, nil, nil, nil, nil, nil
+	l := outLetters{get: o.get, serve: o.serve, parents: o.parents, lend: o.lend, tip: o.tip, block: o.block, fee: o.fee}
+	o.get, o.serve, o.parents, o.lend, o.tip, o.block, o.fee = nil, nil, nil, nil, nil, nil, nil
 	if len(o.inv) > 0 && !now.Before(o.flushAt) {
 		l.inv = o.unknown(o.inv)
 		o.inv, o.flushAt = nil, time.Time{}
@@ -183,5 +220,5 @@ func (o *outbox) unknown(items []invItem) []invItem {
 }
 
 func (l *outLetters) empty() bool {
-	return len(l.inv)+len(l.get)+len(l.serve)+len(l.parents)+len(l.lend) == 0 && l.tip == nil && l.block == nil
+	return len(l.inv)+len(l.get)+len(l.serve)+len(l.parents)+len(l.lend) == 0 && l.tip == nil && l.block == nil && l.fee == nil
 }

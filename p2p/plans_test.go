@@ -104,13 +104,6 @@ func TestTxPlanBounds(t *testing.T) {
 	if len(asks) != 1 || len(asks[0].IDs) != maxAsksPerPeer {
 		t.Errorf("asks for %d at once", len(asks[0].IDs))
 	}
-	for i := range int64(2 * maxAnnouncers) {
-		p.join(10+i, false)
-		p.announce(10+i, ids[:1], t0)
-	}
-	if n := len(p.wants[ids[0]].announcers); n > maxAnnouncers {
-		t.Errorf("%d announcers are remembered", n)
-	}
 }
 
 // Whatever happens, counts stay right and nothing is lost or left.

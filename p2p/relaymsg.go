@@ -3,6 +3,7 @@ package p2p
 import (
 	"encoding/binary"
 
+	"github.com/btcsuite/btcd/btcutil/v2"
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
@@ -18,6 +19,7 @@ const (
 	relayParents byte = 5 // asks for transactions by whole txid: parents of an orphan
 	relayTip     byte = 6 // the sender's tip, on every change and to keep the stream alive
 	relayBlock   byte = 7 // a compact block, pushed by who made it
+	relayFee     byte = 8 // what a transaction must pay to be announced to the sender
 )
 
 // relayLimit bounds the frames of a relay stream.
@@ -35,6 +37,8 @@ func relayLimit(kind byte) (int, bool) {
 		return maxTipBytes, true
 	case relayBlock:
 		return maxCompactBytes, true
+	case relayFee:
+		return 8, true
 	}
 	return 0, false
 }
@@ -48,6 +52,8 @@ func prefixOf(wtxid chainhash.Hash) wtxPrefix { return wtxPrefix(wtxid[:len(wtxP
 type invItem struct {
 	ID    wtxPrefix
 	VSize uint32
+
+	rate btcutil.Amount // what it pays per 1,000 virtual bytes; not sent
 }
 
 func encodeInv(items []invItem) []byte {

@@ -63,6 +63,12 @@ func (n *Network) relayed(ctx context.Context, r *remote, kind byte, payload []b
 		n.heardTip(ctx, r, m)
 	case relayBlock:
 		n.pushed(ctx, r, payload)
+	case relayFee:
+		rate, err := decodeFeeFilter(payload)
+		if err != nil {
+			return err
+		}
+		r.out.wantsFee(rate)
 	}
 	return nil
 }
@@ -90,6 +96,7 @@ func (n *Network) pushed(ctx context.Context, r *remote, payload []byte) {
 func (n *Network) writeRelay(ctx context.Context, r *remote, w *frameWriter) error {
 	tip := n.chain.Tip()
 	r.out.sayTip(tipMessage{Header: tip.Header, Height: tip.Height, Work: tip.Work})
+	r.out.sayFee(n.txs.feeFloor())
 	for {
 		letters, due := r.out.take(time.Now())
 		if err := n.writeLetters(r, w, &letters); err != nil {
@@ -127,6 +134,11 @@ func (n *Network) writeLetters(r *remote, w *frameWriter, l *outLetters) error {
 	}
 	if l.tip != nil {
 		if err := w.writeTyped(relayTip, l.tip.encode()); err != nil {
+			return err
+		}
+	}
+	if l.fee != nil {
+		if err := w.writeTyped(relayFee, encodeFeeFilter(*l.fee)); err != nil {
 			return err
 		}
 	}

@@ -38,5 +38,11 @@ func (r *rolling[K, V]) has(k K) bool {
 	return ok
 }
 
+// drop forgets k.
+func (r *rolling[K, V]) drop(k K) {
+	delete(r.young, k)
+	delete(r.previous, k)
+}
+
 // clear forgets everything.
 func (r *rolling[K, V]) clear() { r.young, r.previous = nil, nil }

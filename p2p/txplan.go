@@ -20,6 +20,8 @@ type txPeer struct {
 	outbound  bool
 	announced int // wants that remember the peer as an announcer
 	inFlight  int
+	stalls    int       // requests that brought nothing since it last sent a transaction, in stallWindow
+	since     time.Time // of the first of them
 }
 
 // txWant is a transaction that has been announced and is not here.
@@ -74,7 +76,7 @@ func (p *txPlan) announce(peer int64, ids []wtxPrefix, now time.Time) (dropped i
 	}
 	for _, id := range ids {
 		w := p.wants[id]
-		if w != nil && (w.asked == peer || slices.Contains(w.announcers, peer) || len(w.announcers) >= maxAnnouncers) {
+		if w != nil && (w.asked == peer || slices.Contains(w.announcers, peer)) {
 			continue
 		}
 		if from.announced >= maxAnnouncedPeer {
@@ -123,6 +125,9 @@ func (p *txPlan) arrived(peer int64, id wtxPrefix) (asked bool) {
 		return false
 	}
 	asked = w.asked == peer
+	if from := p.peers[peer]; from != nil {
+		from.stalls = 0
+	}
 	p.drop(w)
 	return asked
 }
@@ -130,6 +135,7 @@ func (p *txPlan) arrived(peer int64, id wtxPrefix) (asked bool) {
 // missing notes that peer does not have id after all: the next announcer is asked.
 func (p *txPlan) missing(peer int64, id wtxPrefix, now time.Time) {
 	if w := p.wants[id]; w != nil && w.asked == peer {
+		p.stall(peer, now)
 		p.release(w)
 		p.reschedule(w, now)
 		if len(w.announcers) == 0 {
@@ -143,7 +149,10 @@ func (p *txPlan) plan(now time.Time) []txAsk {
 	batches := map[int64][]wtxPrefix{}
 	for len(p.due) > 0 && !p.due[0].at.After(now) {
 		w := p.due[0]
-		p.release(w) // too late
+		if w.asked != noPeer { // too late
+			p.stall(w.asked, now)
+			p.release(w)
+		}
 		if len(w.announcers) == 0 {
 			p.drop(w)
 			continue
@@ -167,22 +176,50 @@ func (p *txPlan) plan(now time.Time) []txAsk {
 	return asks
 }
 
-// choose returns the place of the announcer to ask: the first that we dialled, else the first; -1 if all are busy.
+// stall notes that a request brought nothing.
+func (p *txPlan) stall(peer int64, now time.Time) {
+	s := p.peers[peer]
+	if s == nil {
+		return
+	}
+	if s.stalls == 0 || now.Sub(s.since) > stallWindow {
+		s.stalls, s.since = 0, now
+	}
+	s.stalls++
+}
+
+// stalled returns the peers that announce and never serve, each once.
+func (p *txPlan) stalled(now time.Time) (list []int64) {
+	for id, s := range p.peers {
+		if s.stalls >= maxAskStalls && now.Sub(s.since) >= stallTime {
+			s.stalls = 0
+			list = append(list, id)
+		}
+	}
+	return list
+}
+
+// choose returns the place of the announcer to ask: one that serves, that we dialled, that has failed least, the first; -1 if all are busy.
+// However many announce first, each of them can hold up a few transactions once.
 func (p *txPlan) choose(w *txWant) int {
 	best := -1
 	for i, id := range w.announcers {
-		peer := p.peers[id]
-		if peer.inFlight >= maxAsksPerPeer {
-			continue
-		}
-		if peer.outbound {
-			return i
-		}
-		if best < 0 {
+		if p.peers[id].inFlight < maxAsksPerPeer && (best < 0 || p.peers[id].before(p.peers[w.announcers[best]])) {
 			best = i
 		}
 	}
 	return best
+}
+
+// before says whether s is to be asked rather than o, which announced first.
+func (s *txPeer) before(o *txPeer) bool {
+	if x, y := s.stalls > fewStalls, o.stalls > fewStalls; x != y {
+		return y
+	}
+	if s.outbound != o.outbound {
+		return s.outbound
+	}
+	return s.stalls < o.stalls
 }
 
 // next returns when plan has something to do; false if never.

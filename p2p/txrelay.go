@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/btcsuite/btcd/btcutil/v2"
 	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"groat/consensus"
@@ -13,9 +14,10 @@ import (
 
 // txRelay announces what enters the pool and fetches what peers announce.
 type txRelay struct {
-	n    *Network // set once
-	pool Pool     // set once
-	wake chan struct{}
+	n       *Network // set once
+	pool    Pool     // set once
+	wake    chan struct{}
+	ownWake chan struct{}
 
 	mu        sync.Mutex // guards all below; never held while calling the pool or the chain
 	plan      *txPlan
@@ -23,12 +25,15 @@ type txRelay struct {
 	have      *rolling[wtxPrefix, chainhash.Hash] // wtxids of what has entered the pool
 	confirmed *rolling[wtxPrefix, struct{}]       // transactions of the last blocks
 	rejects   *rolling[wtxPrefix, struct{}]       // refused at this tip
-	arrivals  []invItem                           // the last ones, for new peers
+	foreign   *rolling[wtxPrefix, struct{}]       // transactions that came from peers
+	own       *ownPlan
+	arrivals  []invItem // the last ones that everybody is told of, for new peers
 }
 
 func newTxRelay(n *Network) *txRelay {
-	return &txRelay{n: n, pool: n.opts.Pool, wake: make(chan struct{}, 1), plan: newTxPlan(), orphans: newOrphans(),
+	return &txRelay{n: n, pool: n.opts.Pool, wake: make(chan struct{}, 1), ownWake: make(chan struct{}, 1), plan: newTxPlan(), orphans: newOrphans(), own: newOwnPlan(),
 		have:      newRolling[wtxPrefix, chainhash.Hash](arrivalsKept),
+		foreign:   newRolling[wtxPrefix, struct{}](arrivalsKept),
 		confirmed: newRolling[wtxPrefix, struct{}](confirmedKept),
 		rejects:   newRolling[wtxPrefix, struct{}](rejectsKept)}
 }
@@ -74,37 +79,64 @@ func (t *txRelay) follow(ctx context.Context) error {
 
 // entered announces transactions and tries the orphans that waited for them.
 func (t *txRelay) entered(ctx context.Context, txs []*consensus.Tx) {
-	items := make([]invItem, len(txs))
+	var items, own []invItem
+	var ownTxs []*consensus.Tx
 	var children []orphan
-	t.mu.Lock()
-	for i, tx := range txs {
-		items[i] = invItem{ID: prefixOf(tx.WTxID()), VSize: uint32(tx.VSize())}
-		t.have.put(items[i].ID, tx.WTxID())
-		t.plan.arrived(noPeer, items[i].ID)
+	for _, tx := range txs {
+		item := invItem{ID: prefixOf(tx.WTxID()), VSize: uint32(tx.VSize())}
+		if e, here := t.pool.Entry(tx.TxID()); here && e.VSize > 0 {
+			item.rate = e.Fee * 1000 / btcutil.Amount(e.VSize)
+		}
+		t.mu.Lock()
+		t.have.put(item.ID, tx.WTxID())
+		t.plan.arrived(noPeer, item.ID)
 		children = append(children, t.orphans.childrenOf(tx.TxID())...)
+		if t.foreign.has(item.ID) || t.confirmed.has(item.ID) {
+			items = append(items, item)
+		} else {
+			own, ownTxs = append(own, item), append(ownTxs, tx)
+		}
+		t.mu.Unlock()
 	}
+	now := time.Now()
+	t.announceAll(items, now)
+	t.announceOwn(own, ownTxs, now)
+	t.retry(ctx, children)
+}
+
+// announceAll tells all peers, also those that come later.
+func (t *txRelay) announceAll(items []invItem, now time.Time) {
+	if len(items) == 0 {
+		return
+	}
+	t.mu.Lock()
 	t.arrivals = append(t.arrivals, items...)
 	if over := len(t.arrivals) - greetInv; over > 0 {
 		t.arrivals = t.arrivals[over:]
 	}
 	t.mu.Unlock()
 	if !t.n.chain.InitialDownload() {
-		now := time.Now()
 		for _, r := range t.n.peers.ready() {
 			if !r.withoutTxs() {
 				r.out.announce(items, now)
 			}
 		}
 	}
-	t.retry(ctx, children)
 }
 
+// retry tries orphans again. Those that still lack a parent are kept.
 func (t *txRelay) retry(ctx context.Context, list []orphan) {
 	for _, o := range list {
 		if ctx.Err() != nil {
 			return
 		}
-		t.n.blame(o.from, t.add(ctx, o.from, o.tx))
+		missing, err := t.add(ctx, o.from, o.tx)
+		t.n.blame(o.from, err)
+		if missing {
+			t.mu.Lock()
+			t.orphans.putBack(o, time.Now())
+			t.mu.Unlock()
+		}
 	}
 }
 
@@ -117,6 +149,7 @@ func (t *txRelay) newTip(ctx context.Context, hash chainhash.Hash) {
 		for _, tx := range block.Txs {
 			id := prefixOf(tx.WTxID())
 			t.confirmed.put(id, struct{}{})
+			t.plan.arrived(noPeer, id)
 			t.orphans.drop(id)
 		}
 	}
@@ -175,8 +208,15 @@ func (t *txRelay) ask(ctx context.Context) error {
 	for {
 		t.mu.Lock()
 		asks := t.plan.plan(time.Now())
+		stalled := t.plan.stalled(time.Now())
 		next, waiting := t.plan.next()
 		t.mu.Unlock()
+		for _, num := range stalled {
+			if r := t.n.peers.byNum(num); r != nil {
+				t.n.log.Info("disconnect a peer that announces transactions and never sends them", "peer", r.id)
+				t.n.drop(r)
+			}
+		}
 		for _, a := range asks {
 			if r := t.n.peers.byNum(a.Peer); r != nil {
 				r.out.ask(a.IDs)
@@ -220,7 +260,11 @@ func (t *txRelay) received(ctx context.Context, r *remote, payload []byte) error
 	t.plan.arrived(r.num, id)
 	t.mu.Unlock()
 	wakeUp(t.wake)
-	if err := t.add(ctx, r, tx); err != nil {
+	missing, err := t.add(ctx, r, tx)
+	if missing {
+		t.orphan(r, tx)
+	}
+	if err != nil {
 		return err
 	}
 	if _, taken := t.pool.GetWitness(tx.WTxID()); taken && wanted {
@@ -229,29 +273,31 @@ func (t *txRelay) received(ctx context.Context, r *remote, payload []byte) error
 	return nil
 }
 
-// add gives a transaction to the pool. The error is a breach if r is to blame for it.
-func (t *txRelay) add(ctx context.Context, r *remote, tx *consensus.Tx) error {
-	_, err := t.pool.Add(ctx, tx)
+// add gives a transaction to the pool and says whether parents of it are missing. The error is a breach if r is to blame for it.
+func (t *txRelay) add(ctx context.Context, r *remote, tx *consensus.Tx) (missing bool, err error) {
+	id := prefixOf(tx.WTxID())
+	t.mu.Lock()
+	t.foreign.put(id, struct{}{})
+	t.mu.Unlock()
+	_, err = t.pool.Add(ctx, tx)
 	var refused interface{ RejectReason() string }
 	switch {
 	case err == nil:
 		r.gaveTx()
-		return nil
 	case errors.Is(err, consensus.ErrMissingInput):
-		t.orphan(r, tx)
-		return nil
+		return true, nil
 	case errors.As(err, &refused):
 		t.mu.Lock()
-		t.rejects.put(prefixOf(tx.WTxID()), struct{}{})
+		t.rejects.put(id, struct{}{})
 		t.mu.Unlock()
 		t.n.log.Debug("transaction refused", "txid", tx.TxID(), "peer", r.id, "err", err)
 		if txOffence(err) {
-			return breachf(offTx, "%v", err)
+			return false, breachf(offTx, "%v", err)
 		}
 	case ctx.Err() == nil:
 		t.n.log.Error("add a transaction", "txid", tx.TxID(), "err", err)
 	}
-	return nil
+	return false, nil
 }
 
 // orphan keeps tx and asks its sender for the parents that are not here.
@@ -296,11 +342,7 @@ func (t *txRelay) lookup(id wtxPrefix) (*consensus.Tx, bool) {
 
 // candidates lists the transactions from which a block may be rebuilt.
 func (t *txRelay) candidates() []*consensus.Tx {
-	entries := t.pool.Entries()
-	txs := make([]*consensus.Tx, 0, len(entries)+maxOrphans)
-	for _, e := range entries {
-		txs = append(txs, e.Tx)
-	}
+	txs := t.pool.Transactions()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, o := range t.orphans.txs {

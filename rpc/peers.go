@@ -74,7 +74,7 @@ func peerView(p ledger.PeerInfo) peerJSON {
 		Ping: Float(p.Ping.Seconds()), MinPing: Float(p.MinPing.Seconds()),
 		Version: protocolVersion, Subversion: p.UserAgent, Inbound: p.Inbound,
 		StartHeight: p.StartHeight, Presynced: -1, SyncedHeaders: p.SyncedHeaders, SyncedBlocks: p.SyncedBlocks,
-		InFlight: p.InFlight, AddrRelay: true, Permissions: []string{},
+		InFlight: p.InFlight, AddrRelay: true, Permissions: []string{}, MinFeeFilter: Amount(p.FeeFilter),
 		SentByMessage: make(map[string]uint64, len(p.Traffic)), RecvByMessage: make(map[string]uint64, len(p.Traffic)),
 		ConnectionType: cmp.Or(p.ConnectionType, "outbound-full-relay"), Transport: "libp2p",
 		PeerID: p.Peer, Multiaddr: p.Addr, Protocols: p.Protocols, Score: Float(p.Score),

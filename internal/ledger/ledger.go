@@ -171,10 +171,11 @@ type PeerInfo struct {
 	StartHeight    int32           // its tip when the connection began
 	SyncedHeaders  int32           // last common header, -1 while unknown
 	SyncedBlocks   int32
-	InFlight       []int32 // heights of the blocks that it was asked for
-	Score          float64 // minus what it has done wrong; it is banned at -100
-	GossipScore    float64 // what gossip thinks of it
-	InMesh         bool    // gossip sends it blocks at once
+	InFlight       []int32        // heights of the blocks that it was asked for
+	Score          float64        // minus what it has done wrong; it is banned at -100
+	GossipScore    float64        // what gossip thinks of it
+	InMesh         bool           // gossip sends it blocks at once
+	FeeFilter      btcutil.Amount // per 1000 vbytes, what a transaction must pay to be announced to it
 }
 
 // Flow is bytes in both directions.
