@@ -34,7 +34,7 @@ func (c *Chain) Reconsider(ctx context.Context, hash chainhash.Hash) error {
 }
 
 // Precious treats the block as if it had been seen before all others with its work, as preciousblock does. It does nothing for a block with
-// less work than the tip.
+// less work than the tip, or one that is not here with all before it.
 func (c *Chain) Precious(ctx context.Context, hash chainhash.Hash) error {
 	return c.remark(ctx, hash, func(i id) {
 		if c.tree.at(i).work.Cmp(c.tip.Work) >= 0 {

@@ -226,12 +226,15 @@ func (t *tree) forgive(i id) (marked []id) {
 	return marked
 }
 
-// prefer makes i the first seen of those with its work.
+// prefer makes i the first seen of those with its work. What is not here has not been seen: it gets its place when it comes.
 func (t *tree) prefer(i id) {
+	if !t.at(i).has(linked) {
+		return
+	}
 	t.early--
 	t.at(i).order = t.early
 	t.touch(i)
-	if n := t.at(i); n.has(linked) && !n.has(invalid) && t.better(i, t.best) {
+	if !t.at(i).has(invalid) && t.better(i, t.best) {
 		t.best = i
 	}
 }
