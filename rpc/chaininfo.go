@@ -58,7 +58,7 @@ func (a *api) chainMethods() []Method {
 			Args: []Arg{block}, Result: "null",
 			Help: "Treats a block as if it were received before others with the same work.\n\n" +
 				"A later preciousblock call can override the effect of an earlier one.\n\n" +
-				"The effects of preciousblock are not retained across restarts.",
+				"The effects of preciousblock last across restarts.",
 		},
 	}
 }
