@@ -282,7 +282,7 @@ func FuzzChain(f *testing.F) {
 	}
 	f.Add(all)
 	r := rand.New(rand.NewPCG(3, 4))
-	for range 20 {
+	for range 8 {
 		steps := make([]byte, 2*200)
 		for i := range steps {
 			steps[i] = byte(r.Uint32())
