@@ -10,6 +10,7 @@ import (
 
 	"groat/consensus"
 	"groat/internal/blockfile"
+	"groat/internal/ledger"
 	"groat/internal/store"
 )
 
@@ -282,6 +283,9 @@ func (c *Chain) blockOf(i id) (*consensus.Block, node, error) {
 	c.mu.RUnlock()
 	if b != nil {
 		return b, n, nil
+	}
+	if n.has(pruned) {
+		return nil, n, fmt.Errorf("block %v at height %d: %w: to undo it, remove the data directory and sync again", n.hash, n.height, ledger.ErrPruned)
 	}
 	raw, err := c.blocks.Read(n.block)
 	if err != nil {

@@ -56,6 +56,7 @@ type Options struct {
 	FlushEvery  int32          // blocks; 0 flushes by size and time only
 	AssumeValid chainhash.Hash // scripts of this block and its ancestors are not run; zero is none
 	Reserve     int64          // bytes that must stay free on the disk besides what the store asks for; 0 is DefaultReserve
+	Prune       int64          // bytes that block and undo files may take, less than which KeepBlocks may need; 0 keeps all
 	CheckStore  bool           // compare the coins with their tally on opening: the store may have lost records
 	FileBytes   int64          // at which the next block or undo file is begun; 0 is blockfile.DefaultMaxBytes
 	Point       func(string)   // called at the places that Points names, for tests that end the process there; nil is nothing

@@ -68,6 +68,13 @@ func (f *faultyFS) List(dir string) (map[string]int64, error) {
 	return f.OS.List(dir)
 }
 
+func (f *faultyFS) Remove(name string) error {
+	if err := f.hit(); err != nil {
+		return err
+	}
+	return f.OS.Remove(name)
+}
+
 func (f *faultyFS) SyncDir(dir string) error {
 	if err := f.hit(); err != nil {
 		return err

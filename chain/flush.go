@@ -21,10 +21,18 @@ func (c *Chain) Flush(ctx context.Context) error {
 	return c.flush()
 }
 
-// flush is Flush for the writer. The order makes it safe to end anywhere: the files are synced before a record refers to them; then either
+// flush is Flush for the writer. It prunes what is not wanted any more.
+func (c *Chain) flush() error {
+	if err := c.write(); err != nil {
+		return err
+	}
+	return c.prune()
+}
+
+// write writes everything that is in memory only. The order makes it safe to end anywhere: the files are synced before a record refers to them; then either
 // one transaction has it all, or the goal is noted and Open finishes what was begun. After a failure that may have left a part on the
 // disk nothing is written any more, because what is in memory relies on what the disk holds.
-func (c *Chain) flush() error {
+func (c *Chain) write() error {
 	if c.broken != nil {
 		return c.broken
 	}
@@ -39,7 +47,7 @@ func (c *Chain) flush() error {
 	c.point(pointFlush)
 	err := c.syncFiles(&goal)
 	if err == nil {
-		err = c.write(nodes, &goal)
+		err = c.writeAll(nodes, &goal)
 	}
 	if err != nil {
 		c.unsave(nodes)
@@ -106,8 +114,8 @@ func (c *Chain) syncFiles(goal *place) (err error) {
 	return err
 }
 
-// write writes nodes, coins and the place to the store, in one transaction if they fit.
-func (c *Chain) write(nodes []record, goal *place) error {
+// writeAll writes nodes, coins and the place to the store, in one transaction if they fit.
+func (c *Chain) writeAll(nodes []record, goal *place) error {
 	done := c.reached(goal)
 	var all store.Batch
 	fill := func(r record) error {

@@ -253,6 +253,9 @@ func (c *Chain) sumOf(ctx context.Context, s Store) (info ledger.SetInfo, found 
 // derive works the coins out from the first block on and compares them with those on the disk.
 func (in *inspector) derive(ctx context.Context, scratch Store) error {
 	c := in.c
+	if c.Pruning().Pruned {
+		return errors.New("the coins of a pruned data directory cannot be worked out again, its first blocks are gone: check it without --deep")
+	}
 	d := &Chain{o: c.o, tree: c.tree, blocks: c.blocks, undos: c.undos, coins: newCache(), recent: newRecent()}
 	d.o.Store = scratch
 	in.progress = Progress{Total: c.tip.Height}

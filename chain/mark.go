@@ -18,6 +18,9 @@ func (c *Chain) Invalidate(ctx context.Context, hash chainhash.Hash) error {
 	if hash == c.o.Params.GenesisHash {
 		return ErrGenesis
 	}
+	if err := c.canUndo(hash); err != nil {
+		return err
+	}
 	return c.remark(ctx, hash, func(i id) {
 		c.condemn(i, consensus.RuleError{Kind: consensus.ErrMarkedInvalid, Detail: "block " + hash.String() + " was marked invalid by the operator"})
 	})

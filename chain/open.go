@@ -221,7 +221,7 @@ func (c *Chain) start(at *place) error {
 	c.tree.active = c.tree.follow(c.tree.active, i)
 	c.tip = c.tree.state(i)
 	for _, i := range c.tree.active[1:] {
-		if n := c.tree.at(i); !n.here() || n.undo.Length == 0 || !n.has(connected) {
+		if n := c.tree.at(i); !n.has(pruned) && (n.block.Length == 0 || n.undo.Length == 0) || !n.has(connected) {
 			return fmt.Errorf("%w: the index lacks what is known of block %v at height %d", ErrDamaged, n.hash, n.height)
 		}
 	}

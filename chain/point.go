@@ -5,7 +5,7 @@ package chain
 func Points() []string {
 	return []string{
 		pointBlock, pointUndo, pointReorg, pointReorgStep, pointFlush, pointBlocksSynced, pointUndosSynced,
-		pointIndex, pointGoal, pointCoins, pointPlace, pointFlushed, pointReplay, pointReplayed,
+		pointIndex, pointGoal, pointCoins, pointPlace, pointFlushed, pointReplay, pointReplayed, pointPruned, pointRemoved,
 	}
 }
 
@@ -24,6 +24,8 @@ const (
 	pointFlushed      = "after-flush"         //
 	pointReplay       = "replay-middle"       // while Open finishes an interrupted flush: a block was worked out again
 	pointReplayed     = "replay-before-place" // and the coins were written
+	pointPruned       = "prune-after-index"   // the index says that blocks are gone, but they are not
+	pointRemoved      = "prune-after-file"    // one of the files is
 )
 
 // point tells whoever wants to know that the writer is at a named place.

@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -20,7 +21,7 @@ func (c *Chain) Info(hash chainhash.Hash) (ledger.BlockInfo, error) {
 		return ledger.BlockInfo{}, ledger.ErrUnknownBlock
 	}
 	n := c.tree.at(i)
-	info := ledger.BlockInfo{State: c.tree.state(i), Status: c.tree.status(i), Txs: int(n.txs), HaveData: n.here()}
+	info := ledger.BlockInfo{State: c.tree.state(i), Status: c.tree.status(i), Txs: int(n.txs), HaveData: n.block.Length != 0}
 	if above := int(n.height) + 1; c.tree.isActive(i) && above < len(c.tree.active) {
 		info.Next = c.tree.at(c.tree.active[above]).hash
 	}
@@ -53,7 +54,7 @@ func (c *Chain) AtHeight(h int32) (chainhash.Hash, bool) {
 	return c.tree.at(c.tree.active[h]).hash, true
 }
 
-// stored returns the node of a block that is here, or ledger.ErrUnknownBlock or ledger.ErrNoData.
+// stored returns the node of a block that is here, or ledger.ErrUnknownBlock, ledger.ErrNoData or ledger.ErrPruned.
 func (c *Chain) stored(hash chainhash.Hash) (node, error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -61,25 +62,31 @@ func (c *Chain) stored(hash chainhash.Hash) (node, error) {
 	if !ok {
 		return node{}, ledger.ErrUnknownBlock
 	}
-	if n := c.tree.at(i); n.here() {
+	switch n := c.tree.at(i); {
+	case n.has(pruned):
+		return node{}, ledger.ErrPruned
+	case n.here():
 		return *n, nil
 	}
 	return node{}, ledger.ErrNoData
 }
 
-// Has says whether the block is here.
+// Has says whether the block is here, or was before it was pruned.
 func (c *Chain) Has(hash chainhash.Hash) bool {
 	_, err := c.stored(hash)
-	return err == nil
+	return err == nil || errors.Is(err, ledger.ErrPruned)
 }
 
-// RawBlock returns a serialized block, or ledger.ErrUnknownBlock or ledger.ErrNoData.
+// RawBlock returns a serialized block, or ledger.ErrUnknownBlock, ledger.ErrNoData or ledger.ErrPruned.
 func (c *Chain) RawBlock(hash chainhash.Hash) ([]byte, error) {
 	n, err := c.stored(hash)
 	if err != nil {
 		return nil, err
 	}
 	raw, err := c.blocks.Read(n.block)
+	if _, gone := c.stored(hash); err != nil && gone != nil { // while we read
+		return nil, gone
+	}
 	if err != nil {
 		return nil, damaged(fmt.Errorf("block %v: %w", hash, err))
 	}

@@ -100,7 +100,7 @@ type savedNode struct {
 	undo   blockfile.Location
 }
 
-const savedFlags = connected | failed
+const savedFlags = connected | failed | pruned
 
 // encodeNode returns the index record of i.
 func (t *tree) encodeNode(i id) (key, value []byte) {
@@ -179,7 +179,16 @@ func (t *tree) restore(s *savedNode) error {
 // restored ends the restoring: it links what is here and finds what is best.
 func (t *tree) restored() {
 	t.unsaved = slices.DeleteFunc(t.unsaved, func(i id) bool { return !t.at(i).has(unsaved) })
-	for i := id(0); i < t.len; i++ {
+	t.relink()
+}
+
+// relink works out again what is linked, and what is best.
+func (t *tree) relink() {
+	clear(t.waiting)
+	for i := range t.len {
+		t.at(i).flags &^= linked
+	}
+	for i := range t.len {
 		if t.at(i).here() {
 			t.link(i)
 		}

@@ -23,6 +23,7 @@ const (
 	linked                      // it and all its ancestors are here
 	invalid                     // it or an ancestor failed
 	unsaved                     // the disk does not know this node as it is
+	pruned                      // its block and undo record were here and have been removed; kept on disk
 )
 
 // node is a header and what is known of its block. It holds no pointer, and its parent's hash is the parent's to know.
@@ -46,7 +47,8 @@ type node struct {
 
 func (n *node) has(flag uint8) bool { return n.flags&flag != 0 }
 
-func (n *node) here() bool { return n.block.Length != 0 }
+// here says whether the block came, even if it has been removed since.
+func (n *node) here() bool { return n.block.Length != 0 || n.has(pruned) }
 
 // chunk is how many nodes are allocated at a time. Nodes never move.
 const chunk = 4096

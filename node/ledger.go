@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"groat/chain"
+	"groat/internal/blockfile"
 	"groat/internal/store"
 	"groat/internal/verify"
 )
@@ -68,6 +69,15 @@ func adviceOn(err error) string {
 // budget returns the memory for coins, in bytes.
 func (o Options) budget() int64 { return int64(o.CacheMiB) << 20 }
 
+// fileBytes returns the size of block files: some of them make up what is kept, since they are removed whole.
+func (o Options) fileBytes() int64 {
+	const files = 8
+	if o.PruneMiB == 0 {
+		return blockfile.DefaultMaxBytes
+	}
+	return min(int64(o.PruneMiB)<<20/files, blockfile.DefaultMaxBytes)
+}
+
 // chainOptions returns how to open the chain in dir, without its store and verifier.
 func (o Options) chainOptions(now func() time.Time, dir *dataDir) (chain.Options, error) {
 	point, err := o.crashPoint()
@@ -84,6 +94,8 @@ func (o Options) chainOptions(now func() time.Time, dir *dataDir) (chain.Options
 		FlushEvery:  o.FlushEvery,
 		AssumeValid: assumeValid,
 		Point:       point,
+		Prune:       int64(o.PruneMiB) << 20,
+		FileBytes:   o.fileBytes(),
 	}, err
 }
 

@@ -35,6 +35,7 @@ type Options struct {
 	CacheMiB    int    // memory for coins, Badger included
 	MempoolMiB  int    // memory for transactions that wait
 	FlushEvery  int32  // blocks between two writes of the coins; 0 leaves it to size and time
+	PruneMiB    int    // of block and undo files to keep, those of the last chain.KeepBlocks blocks in any case; 0 keeps all
 	CrashAt     string // NAME or NAME:N on a test network: the process kills itself when it comes by a chain.Points the N-th time
 	AssumeValid string // hash of a block whose ancestors' scripts are taken as valid
 }
@@ -62,6 +63,8 @@ func (o Options) Check() error {
 		return errors.New("no network was chosen")
 	case (o.RPCUser == "") != (o.RPCPassword == ""):
 		return errors.New("--rpc-user and --rpc-password belong together; give both or neither")
+	case o.PruneMiB < 0 || o.PruneMiB > 0 && o.PruneMiB < minPruneMiB && !o.Params.TestNetwork:
+		return fmt.Errorf("--prune %d is too small; at least %d MiB are kept, or leave it out to keep all blocks", o.PruneMiB, minPruneMiB)
 	case o.MaxPeers < 0:
 		return errors.New("--max-peers must not be negative")
 	case o.CacheMiB < minCacheMiB:
@@ -85,6 +88,7 @@ func (o Options) Check() error {
 const (
 	minCacheMiB   = 4
 	minMempoolMiB = 5
+	minPruneMiB   = 550 // as in Bitcoin Core
 )
 
 // dir returns the directory of the network.

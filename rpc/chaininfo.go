@@ -63,23 +63,29 @@ func (a *api) chainMethods() []Method {
 	}
 }
 
+// chainInfo is what getblockchaininfo returns.
+type chainInfo struct {
+	Chain           string   `json:"chain"`
+	Blocks          int32    `json:"blocks"`
+	Headers         int32    `json:"headers"`
+	BestBlockHash   string   `json:"bestblockhash"`
+	Difficulty      Float    `json:"difficulty"`
+	Time            int64    `json:"time"`
+	MedianTime      int64    `json:"mediantime"`
+	Progress        Float    `json:"verificationprogress"`
+	InitialDownload bool     `json:"initialblockdownload"`
+	ChainWork       string   `json:"chainwork"`
+	SizeOnDisk      int64    `json:"size_on_disk"`
+	Pruned          bool     `json:"pruned"`
+	PruneHeight     *int32   `json:"pruneheight,omitempty"`
+	Automatic       *bool    `json:"automatic_pruning,omitempty"`
+	PruneTarget     int64    `json:"prune_target_size,omitempty"`
+	Warnings        []string `json:"warnings"`
+}
+
 func (a *api) getBlockchainInfo(context.Context, *Call) (any, error) {
-	tip := a.Chain.Tip()
-	return struct {
-		Chain           string   `json:"chain"`
-		Blocks          int32    `json:"blocks"`
-		Headers         int32    `json:"headers"`
-		BestBlockHash   string   `json:"bestblockhash"`
-		Difficulty      Float    `json:"difficulty"`
-		Time            int64    `json:"time"`
-		MedianTime      int64    `json:"mediantime"`
-		Progress        Float    `json:"verificationprogress"`
-		InitialDownload bool     `json:"initialblockdownload"`
-		ChainWork       string   `json:"chainwork"`
-		SizeOnDisk      int64    `json:"size_on_disk"`
-		Pruned          bool     `json:"pruned"`
-		Warnings        []string `json:"warnings"`
-	}{
+	tip, pruning := a.Chain.Tip(), a.Chain.Pruning()
+	info := chainInfo{
 		Chain:           a.Params.Chain,
 		Blocks:          tip.Height,
 		Headers:         a.Chain.BestHeader().Height,
@@ -91,8 +97,13 @@ func (a *api) getBlockchainInfo(context.Context, *Call) (any, error) {
 		InitialDownload: a.Chain.InitialDownload(),
 		ChainWork:       tip.Work.String(),
 		SizeOnDisk:      a.Chain.DiskSize(),
+		Pruned:          pruning.Pruned,
 		Warnings:        []string{},
-	}, nil
+	}
+	if pruning.Pruned {
+		info.PruneHeight, info.Automatic, info.PruneTarget = &pruning.Height, &pruning.Automatic, pruning.Target
+	}
+	return info, nil
 }
 
 // progress estimates how much of the chain has been verified, in blocks: those that are known, or those that should have been found by now.

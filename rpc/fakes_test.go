@@ -21,10 +21,11 @@ import (
 
 // fakeChain shows a tree of blocks with one of them as its tip.
 type fakeChain struct {
-	tree  *chaintest.Tree
-	nodes map[chainhash.Hash]*chaintest.Node
-	best  atomic.Pointer[[]*chaintest.Node] // from the genesis to the tip
-	wake  chan struct{}
+	pruning ledger.Pruning
+	tree    *chaintest.Tree
+	nodes   map[chainhash.Hash]*chaintest.Node
+	best    atomic.Pointer[[]*chaintest.Node] // from the genesis to the tip
+	wake    chan struct{}
 
 	added   []*consensus.Block
 	answer  ledger.Added // what AddBlock and AddHeaders answer
@@ -71,6 +72,7 @@ func (f *fakeChain) DiskSize() int64             { return 1234 }
 func (f *fakeChain) Storage() ledger.Storage {
 	return ledger.Storage{CacheCoins: 1, CacheBytes: 2, CacheLimit: 3, BlockBytes: 4, StoreBytes: 5}
 }
+func (f *fakeChain) Pruning() ledger.Pruning { return f.pruning }
 
 func (f *fakeChain) Tips() []ledger.Tip {
 	return []ledger.Tip{

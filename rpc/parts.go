@@ -42,6 +42,7 @@ type Chain interface {
 	InitialDownload() bool
 	DiskSize() int64
 	Storage() ledger.Storage
+	Pruning() ledger.Pruning
 
 	AddHeaders(ctx context.Context, headers []wire.BlockHeader) (consensus.State, error)
 	AddBlock(ctx context.Context, b *consensus.Block) (ledger.Added, error)

@@ -36,6 +36,7 @@ type chainFlags struct {
 	flushEvery  int32
 	assumeValid string
 	crashAt     string
+	pruneMiB    int
 }
 
 // options returns how to open the data directory.
@@ -49,6 +50,7 @@ func (c chainFlags) options(a *app, cmd *cobra.Command) (node.Options, func() er
 		return o, nil, fmt.Errorf("--datadir %s: %w", a.shared.dataDir, err)
 	}
 	o.CacheMiB, o.FlushEvery, o.AssumeValid, o.CrashAt = c.cacheMiB, c.flushEvery, c.assumeValid, c.crashAt
+	o.PruneMiB = c.pruneMiB
 	if err := o.Check(); err != nil {
 		return o, nil, withCode(exitUsage, err)
 	}
@@ -96,6 +98,8 @@ from there.`,
 		RunE:    func(cmd *cobra.Command, args []string) error { return a.importBlocks(cmd, flags, args) },
 	}
 	flags.add(cmd)
+	cmd.Flags().IntVar(&flags.pruneMiB, "prune", 0, "keep about this many `MiB` of blocks, at least 550, and remove older ones; 0 keeps all")
+	markSetting(cmd.Flags(), "prune")
 	return cmd
 }
 

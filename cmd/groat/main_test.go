@@ -62,7 +62,7 @@ func TestUsageErrors(t *testing.T) {
 		{"node --network regtest --rpc-user me", []string{"belong together"}},
 		{"node --network regtest --dbcache 0", []string{"--dbcache 0 is too small"}},
 		{"node --network regtest --assume-valid xyz", []string{"--assume-valid xyz"}},
-		{"node --network regtest --prune 550", []string{"not built yet"}},
+		{"node --network testnet --prune 549", []string{"--prune 549", "550"}},
 		{"node --network main --test-activation-height segwit@1", []string{"only be moved on regtest"}},
 		{"node --network regtest --test-activation-height segwit", []string{"NAME@HEIGHT"}},
 		{"node --network regtest --test-activation-height taproots@1", []string{"taproots"}},

@@ -44,7 +44,6 @@ type nodeFlags struct {
 	logFile     string
 	activations []string
 	rest        bool
-	pruneMiB    int
 	txIndex     bool
 }
 
@@ -65,7 +64,7 @@ func (n *nodeFlags) add(cmd *cobra.Command) {
 	f.IntVar(&n.MineThreads, "mine-threads", n.MineThreads, "`number` of threads that mine")
 	f.IntVar(&n.CacheMiB, "dbcache", n.CacheMiB, "`MiB` of memory for coins")
 	f.IntVar(&n.MempoolMiB, "maxmempool", n.MempoolMiB, "`MiB` of memory for transactions that wait for a block")
-	f.IntVar(&n.pruneMiB, "prune", 0, "keep at most this many `MiB` of blocks (not built yet)")
+	f.IntVar(&n.PruneMiB, "prune", 0, "keep about this many `MiB` of blocks, at least 550, and remove older ones; 0 keeps all")
 	f.StringVar(&n.AssumeValid, "assume-valid", "", "take the scripts of this block's ancestors as valid; the `hash` of a block you trust")
 	f.BoolVar(&n.txIndex, "txindex", false, "keep an index of all transactions (not built yet)")
 	f.StringVar(&n.logFile, "log-file", "", "write the log to this `file`, turned over at 50 MiB, instead of to stderr")
@@ -85,8 +84,6 @@ func (n *nodeFlags) options(a *app) (node.Options, error) {
 	switch {
 	case n.rest:
 		return o, usagef("--rest is not built yet; leave it out")
-	case n.pruneMiB != 0:
-		return o, usagef("--prune is not built yet; leave it out")
 	case n.txIndex:
 		return o, usagef("--txindex is not built yet; leave it out")
 	}

@@ -3,6 +3,7 @@ package blockfile
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -48,11 +49,11 @@ type Options struct {
 type Files struct {
 	o Options // set once
 
-	mu     sync.Mutex // guards all below
-	end    Pos        // where the next record goes
-	synced Pos        // nothing before it is lost in a crash
-	last   File       // the file that end is in
-	sizes  int64      // of all files before it
+	mu     sync.Mutex       // guards all below
+	end    Pos              // where the next record goes
+	synced Pos              // nothing before it is lost in a crash
+	last   File             // the file that end is in
+	sizes  map[uint32]int64 // of all files before it
 }
 
 // Open opens the series. It cuts torn records behind o.Synced and returns ErrDamaged if something before it is missing.
@@ -63,7 +64,7 @@ func Open(o Options) (*Files, error) {
 	if o.FS == nil {
 		o.FS = OS{}
 	}
-	f := &Files{o: o}
+	f := &Files{o: o, sizes: make(map[uint32]int64)}
 	newest, err := f.survey()
 	if err != nil {
 		return nil, err
@@ -77,13 +78,13 @@ func Open(o Options) (*Files, error) {
 	return f, nil
 }
 
-// survey returns the number of the newest file, o.Synced's if there is none, and sums up the sizes of those before o.Synced.
+// survey returns the number of the newest file, o.Synced's if there is none, and notes the sizes of those before o.Synced.
 func (f *Files) survey() (uint32, error) {
 	newest := f.o.Synced.File
 	err := f.eachFile(func(n uint32, size int64) {
 		newest = max(newest, n)
 		if n < f.o.Synced.File {
-			f.sizes += size
+			f.sizes[n] = size
 		}
 	})
 	return newest, err
@@ -127,7 +128,7 @@ func (f *Files) openFile(n uint32, last bool) error {
 		return errors.Join(fmt.Errorf("open %s: %w", f.path(n), err), file.Close())
 	}
 	if !last {
-		f.sizes += int64(end)
+		f.sizes[n] = int64(end)
 		return file.Close()
 	}
 	f.last, f.end = file, Pos{n, end}
@@ -200,7 +201,7 @@ func (f *Files) rotate() error {
 	if err := f.last.Close(); err != nil {
 		return errors.Join(fmt.Errorf("end a block file: %w", err), next.Close())
 	}
-	f.sizes += int64(f.end.Offset)
+	f.sizes[f.end.File] = int64(f.end.Offset)
 	f.last, f.end = next, Pos{File: f.end.File + 1}
 	return nil
 }
@@ -296,7 +297,32 @@ func (f *Files) End() Pos {
 func (f *Files) Size() int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.sizes + int64(f.end.Offset)
+	sum := int64(f.end.Offset)
+	for _, size := range f.sizes {
+		sum += size
+	}
+	return sum
+}
+
+// Ended returns the sizes of the files that nothing is appended to any more, by their numbers.
+func (f *Files) Ended() map[uint32]int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return maps.Clone(f.sizes)
+}
+
+// Remove removes a file that nothing is appended to any more. Nobody may want what is in it.
+func (f *Files) Remove(n uint32) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, ok := f.sizes[n]; !ok {
+		return nil
+	}
+	if err := f.o.FS.Remove(f.path(n)); err != nil {
+		return fmt.Errorf("remove a block file: %w", err)
+	}
+	delete(f.sizes, n)
+	return nil
 }
 
 // Close closes the last file. It does not sync.

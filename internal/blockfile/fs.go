@@ -15,6 +15,8 @@ type FS interface {
 	Create(name string) (File, error)
 	// List returns the sizes of the files in a directory by their names.
 	List(dir string) (map[string]int64, error)
+	// Remove removes a file.
+	Remove(name string) error
 	// SyncDir makes new names in the directory last.
 	SyncDir(dir string) error
 }
@@ -68,6 +70,9 @@ func (OS) List(dir string) (map[string]int64, error) {
 	}
 	return sizes, nil
 }
+
+// Remove implements FS.
+func (OS) Remove(name string) error { return os.Remove(name) }
 
 // SyncDir implements FS.
 func (OS) SyncDir(dir string) error {

@@ -98,6 +98,14 @@ type Storage struct {
 	StoreBytes int64 // of the database
 }
 
+// Pruning says which blocks a node has removed, and how many it keeps.
+type Pruning struct {
+	Pruned    bool  // blocks have been removed, or will be
+	Height    int32 // the lowest block from which on all are here
+	Automatic bool  // there is a target
+	Target    int64 // bytes that blocks and undo records may take
+}
+
 // PoolEntry is a transaction in the pool with its relations there. Sizes are virtual bytes.
 type PoolEntry struct {
 	Tx        *consensus.Tx

@@ -1,0 +1,101 @@
+package e2e
+
+import (
+	"errors"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"groat/consensus"
+	"groat/internal/chaintest"
+	"groat/rpc/client"
+	"groat/testnet"
+)
+
+// longStory returns a file with 360 blocks of some 8,000 bytes.
+func longStory(t *testing.T) (file, tip string) {
+	t.Helper()
+	g := chaintest.New(t, consensus.Regtest())
+	large := chaintest.Coinbase(func(tx *wire.MsgTx) {
+		for range 8 { // coins that cannot be spent are not kept, but their blocks are
+			tx.AddTxOut(wire.NewTxOut(0, append([]byte{0x6a, 0x4d, 0xe8, 0x03}, make([]byte, 1000)...)))
+		}
+	})
+	parent := "genesis"
+	for n := range 360 {
+		name := "n" + strconv.Itoa(n)
+		g.Block(parent, name, large)
+		parent = name
+	}
+	return write(t, "long.dat", storyBlocks(t, g, parent)), g.At(parent).State.Hash.String()
+}
+
+// TestPrune imports into a directory that keeps one MiB of blocks, killed while it removes files, and runs a node on it.
+func TestPrune(t *testing.T) {
+	file, tip := longStory(t)
+	dir := t.TempDir()
+	args := []string{"chain", "import", "--network", "regtest", "--datadir", dir, "--prune", "1", "--flush-every", "20"}
+	for _, point := range []string{"prune-after-index", "prune-after-file", "prune-after-file:2"} {
+		cmd := exec.Command(binary, append(args, "--crash-at", point, file)...)
+		var exit *exec.ExitError
+		if err := cmd.Run(); !errors.As(err, &exit) || exit.ExitCode() != -1 {
+			t.Fatalf("not killed at %s: %v", point, err)
+		}
+		if r := groat(t, "chain", "verify", "--network", "regtest", "--datadir", dir); r.code != 0 {
+			t.Fatalf("after %s: %+v", point, r)
+		}
+	}
+	if r := groat(t, append(args, file)...); r.code != 0 || !strings.Contains(r.out, tip) {
+		t.Fatalf("import: %+v", r)
+	}
+	groat(t, "chain", "rebuild", "--network", "regtest", "--datadir", dir).wantError(t, 1, "pruned", "cannot be rebuilt", "sync again")
+	groat(t, "chain", "verify", "--deep", "--network", "regtest", "--datadir", dir).wantError(t, 1, "pruned", "--deep")
+	groat(t, "chain", "export", "--network", "regtest", "--datadir", dir, filepath.Join(t.TempDir(), "x.dat")).wantError(t, 1, "pruned")
+	groat(t, "node", "--network", "testnet", "--datadir", t.TempDir(), "--prune", "100").wantError(t, 2, "--prune", "550")
+
+	w := start(t, testnet.Config{Nodes: 1, Flags: []string{"--prune", "1"}})
+	n := w.Nodes[0]
+	if err := n.Stop(within(t, stopTime)); err != nil {
+		t.Fatal(err)
+	}
+	if r := groat(t, "chain", "import", "--network", "regtest", "--datadir", n.Dir, "--prune", "1", file); r.code != 0 {
+		t.Fatalf("import: %+v", r)
+	}
+	for range 2 {
+		if err := n.Start(within(t, stopTime)); err != nil {
+			t.Fatal(err)
+		}
+		checkPruned(t, n, tip)
+		if err := n.Kill(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// checkPruned checks what a node says that has pruned the long story.
+func checkPruned(t *testing.T, n *testnet.Node, tip string) {
+	t.Helper()
+	var info struct {
+		Best      string `json:"bestblockhash"`
+		Pruned    bool   `json:"pruned"`
+		Height    int    `json:"pruneheight"`
+		Automatic bool   `json:"automatic_pruning"`
+		Target    int    `json:"prune_target_size"`
+	}
+	call(t, n, &info, "getblockchaininfo")
+	if info.Best != tip || !info.Pruned || info.Height < 20 || info.Height > 360-288 || !info.Automatic || info.Target != 1<<20 {
+		t.Errorf("getblockchaininfo: %+v", info)
+	}
+	var hash, raw string
+	call(t, n, &hash, "getblockhash", 5)
+	var answer *client.Error
+	if err := n.Call(t.Context(), &raw, "getblock", hash, 0); !errors.As(err, &answer) || answer.Code != -1 || answer.Message != "Block not available (pruned data)" {
+		t.Errorf("a pruned block: %v", err)
+	}
+	call(t, n, &hash, "getblockhash", info.Height)
+	call(t, n, &raw, "getblock", hash, 0)
+}
