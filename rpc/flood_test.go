@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 )
 
 // crowd opens connections that each send the bytes and then nothing.
@@ -46,12 +45,8 @@ func TestCrowdsKeepNobodyOut(t *testing.T) {
 			s := startServer(t, Options{Threads: 2, Queue: 2})
 			s.Ready(Parts{})
 			crowd(t, s, 4*maxUploads, request(cookieOf(t, s)))
-			start := time.Now()
 			if got := exchange(t, s, post(cookieOf(t, s), "[]")); got != jsonAnswer("200 OK", "[]") {
 				t.Errorf("got\n%s", got)
-			}
-			if took := time.Since(start); took > wrongLoginDelay {
-				t.Errorf("answered after %v", took)
 			}
 		})
 	}
