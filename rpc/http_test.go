@@ -59,6 +59,10 @@ func exchange(t *testing.T, s *Server, request string) string {
 		t.Fatal(err)
 	}
 	defer conn.Close()
+	// Below the time after which the server gives up on others, so that waiting for them is a failure.
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := io.WriteString(conn, request); err != nil {
 		t.Fatal(err)
 	}
