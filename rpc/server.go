@@ -132,7 +132,9 @@ func (s *Server) Ready(p Parts) {
 
 // Run answers requests until ctx ends, then lets the calls under way finish. It removes the cookie file.
 func (s *Server) Run(ctx context.Context) error {
+	idle := &unused{conns: map[net.Conn]struct{}{}}
 	srv := &http.Server{
+		ConnState:         idle.note,
 		Handler:           s,
 		ReadHeaderTimeout: idleTimeout,
 		IdleTimeout:       idleTimeout,
@@ -140,6 +142,7 @@ func (s *Server) Run(ctx context.Context) error {
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ErrorLog:          slog.NewLogLogger(s.opts.Log.Handler(), slog.LevelDebug),
 	}
+	srv.RegisterOnShutdown(idle.close)
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(s.listener) }()
 	select {
