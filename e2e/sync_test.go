@@ -135,8 +135,11 @@ func TestInitialSync(t *testing.T) {
 	if got := have["groat_block_height"]; got != float64(p.blocks) {
 		t.Errorf("the metrics say height %v", got)
 	}
-	if rss, ok := have["process_resident_memory_bytes"]; ok {
-		t.Logf("the newcomer holds %.0f MiB after the download", rss/(1<<20))
+	if peak, ok := memoryOf(late, "VmHWM"); ok {
+		t.Logf("the newcomer took %d MiB of memory at most", peak>>20)
+		if peak > 300<<20 {
+			t.Errorf("a download took %d MiB of memory with 32 MiB for coins", peak>>20)
+		}
 	}
 	if lines := strings.Count(tail(filepath.Join(late.Dir, "log"), 1000), "\n"); lines > 100 {
 		t.Errorf("%d lines of log for one download", lines)

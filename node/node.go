@@ -37,7 +37,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	o.checkLimits()
-	tuneMemory()
+	o.tuneMemory()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	n := &node{Options: o, clock: &clock{}}
