@@ -139,5 +139,13 @@ func TestPeerCommands(t *testing.T) {
 		t.Errorf("remove: %+v", r)
 	}
 	peer("remove", addr).wantError(t, 1, "not been added")
-	peer("ban", addr).wantError(t, 1, "not built yet")
+	peer("ban", "nobody").wantError(t, 1, "no peer that is connected")
+	if r := peer("ban", w.Nodes[0].Endpoint().PeerID, "--for", "1h"); r.code != 0 {
+		t.Error(r.stderr)
+	}
+	peer("ban", addr).wantError(t, 1, "already banned")
+	if r := peer("unban", "127.0.0.1"); r.code != 0 {
+		t.Error(r.stderr)
+	}
+	peer("unban", "127.0.0.1").wantError(t, 1, "not previously")
 }

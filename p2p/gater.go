@@ -1,7 +1,9 @@
 package p2p
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,13 +21,13 @@ type gater struct {
 
 	mu     sync.Mutex
 	active bool
-	bans   map[netip.Addr]time.Time // until when
-	static map[peer.ID]int          // peers that an operator named may be at private addresses; how many dials go on
+	bans   banList
+	static map[peer.ID]int // peers that an operator named may be at private addresses; how many dials go on
 }
 
 func newGater(allowPrivate, banLocal bool) *gater {
 	return &gater{allowPrivate: allowPrivate, banLocal: banLocal, active: true,
-		bans: map[netip.Addr]time.Time{}, static: map[peer.ID]int{}}
+		bans: banList{}, static: map[peer.ID]int{}}
 }
 
 // setActive opens or closes the network as a whole.
@@ -41,36 +43,54 @@ func (g *gater) isActive() bool {
 	return g.active
 }
 
-// ban refuses ip until then; false if it is spared.
+// ban refuses ip until then because its peer broke the protocol; false if it is spared.
 func (g *gater) ban(ip netip.Addr, until, now time.Time) bool {
 	if !ip.IsValid() || isLocal(ip) && !g.banLocal {
 		return false
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.bans) >= maxBans {
-		for other, end := range g.bans {
-			if !now.Before(end) {
-				delete(g.bans, other)
-			}
-		}
+	return g.bans.add(hostPrefix(ip), ban{now, until}, now)
+}
+
+// banSubnet refuses a subnet because an operator said so.
+func (g *gater) banSubnet(p netip.Prefix, until, now time.Time) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if b, ok := g.bans[p]; ok && now.Before(b.until) || p.IsSingleIP() && g.bans.covers(p.Addr(), now) {
+		return ErrBanned
 	}
-	if len(g.bans) >= maxBans {
-		return false
+	if !g.bans.add(p, ban{now, until}, now) {
+		return ErrManyBans
 	}
-	g.bans[ip] = until
-	return true
+	return nil
+}
+
+// unban ends the ban of just that subnet; false if there is none.
+func (g *gater) unban(p netip.Prefix, now time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	b, ok := g.bans[p]
+	delete(g.bans, p)
+	return ok && now.Before(b.until)
+}
+
+// unbanAll ends all bans and returns of what.
+func (g *gater) unbanAll() []netip.Prefix {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	all := slices.Collect(maps.Keys(g.bans))
+	clear(g.bans)
+	return all
 }
 
 func (g *gater) banned(ip netip.Addr, now time.Time) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	end, ok := g.bans[ip]
-	if ok && !now.Before(end) {
-		delete(g.bans, ip)
+	if !ip.IsValid() {
 		return false
 	}
-	return ok
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.bans.covers(ip, now)
 }
 
 // permit lets id be dialled at a private address until the returned function is called.

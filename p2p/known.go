@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
+	"groat/internal/ledger"
 	"groat/internal/store"
 )
 
@@ -172,4 +173,13 @@ func (k *knownPeers) turn(r peerRecord, to peer.ID, now time.Time) uint64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.book.hash([]byte("relay"), bookKey{r.ip(), r.ID}.bytes(), []byte(to), number(uint64(now.Unix()/86400)))
+}
+
+// Addresses returns up to limit addresses of peers from the address book, chosen at random.
+func (n *Network) Addresses(limit int) []ledger.NodeAddress {
+	list := []ledger.NodeAddress{}
+	for _, r := range n.known.some(limit, time.Now()) {
+		list = append(list, ledger.NodeAddress{Peer: r.ID.String(), Addr: r.Addrs[0].String(), Seen: r.Seen})
+	}
+	return list
 }

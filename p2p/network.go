@@ -54,6 +54,11 @@ func New(o Options) (*Network, error) {
 	}
 	n := &Network{opts: o, chain: o.Chain, log: o.Log, ids: protocolsOf(o.Params.Name)}
 	n.gate = newGater(o.AllowPrivate, o.BanLocal)
+	if o.Shelf != nil {
+		if err := n.gate.bans.load(o.Shelf, time.Now()); err != nil {
+			return nil, err
+		}
+	}
 	n.peers = newTable(o.MaxPeers, o.AllowPrivate)
 	n.account = &accountant{base: n.ids.base, peers: n.peers}
 	if n.known, err = openKnown(o.Shelf, o.AllowPrivate, o.Log); err != nil {
@@ -188,8 +193,13 @@ func (n *Network) ban(r *remote, reason error) {
 	now := time.Now()
 	banned := false
 	for _, c := range n.host.Network().ConnsToPeer(r.id) {
-		if n.gate.ban(ipOf(c.RemoteMultiaddr()), now.Add(n.opts.BanTime), now) {
-			banned = true
+		ip, b := ipOf(c.RemoteMultiaddr()), ban{now, now.Add(n.opts.BanTime)}
+		if !n.gate.ban(ip, b.until, now) {
+			continue
+		}
+		banned = true
+		if err := n.keepBan(hostPrefix(ip), b); err != nil {
+			n.log.Error("a ban will end with this process", "addr", ip, "err", err)
 		}
 	}
 	n.log.Info("disconnect a peer that broke the protocol", "peer", r.id, "addr", r.addr, "banned", banned, "err", reason)

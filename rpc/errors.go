@@ -53,6 +53,7 @@ const (
 	CodeInChain          = -27
 	CodeWarmup           = -28 // not ready; ask again
 	CodePeerNotConnected = -29
+	CodeInvalidSubnet    = -30
 	CodeNoNetwork        = -31
 	CodeWalletLoaded     = -35
 	CodeWalletExists     = -36

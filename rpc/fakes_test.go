@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net/netip"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -280,6 +282,8 @@ type fakeNetwork struct {
 	delays       ledger.Delays
 	pings        int
 	once         []string
+	bans         []ledger.Ban
+	addresses    []ledger.NodeAddress
 }
 
 func (f *fakeNetwork) Info() ledger.NetInfo {
@@ -293,7 +297,23 @@ func (f *fakeNetwork) Count() int                     { return len(f.peers) }
 func (f *fakeNetwork) AddedNodes() []ledger.AddedNode { return f.nodes }
 func (f *fakeNetwork) SetActive(active bool)          { f.inactive = !active }
 func (f *fakeNetwork) Ping()                          { f.pings++ }
-func (f *fakeNetwork) RemoveNode(string) error        { f.nodes = nil; return nil }
+func (f *fakeNetwork) Bans() []ledger.Ban             { return f.bans }
+func (f *fakeNetwork) ClearBans() error               { f.bans = nil; return nil }
+func (f *fakeNetwork) Addresses(limit int) []ledger.NodeAddress {
+	return f.addresses[:min(limit, len(f.addresses))]
+}
+
+func (f *fakeNetwork) Ban(subnet netip.Prefix, until time.Time) error {
+	f.bans = append(f.bans, ledger.Ban{Subnet: subnet, Created: until.Add(-time.Hour), Until: until})
+	return nil
+}
+
+func (f *fakeNetwork) Unban(subnet netip.Prefix) error {
+	f.bans = slices.DeleteFunc(f.bans, func(b ledger.Ban) bool { return b.Subnet == subnet })
+	return nil
+}
+
+func (f *fakeNetwork) RemoveNode(string) error { f.nodes = nil; return nil }
 
 func (f *fakeNetwork) AddNode(_ context.Context, addr string, once bool) error {
 	if once {

@@ -17,12 +17,13 @@ const (
 	protocolVersion = 70016
 	serverVersion   = 280000
 	services        = "0000000000000409"
+	serviceBits     = 0x409
 )
 
 func serviceNames() []string { return []string{"NETWORK", "WITNESS", "NETWORK_LIMITED"} }
 
 func (a *api) networkMethods() []Method {
-	return []Method{
+	return append(a.banMethods(), []Method{
 		{
 			Name: "getnetworkinfo", Category: "network", Run: a.getNetworkInfo,
 			Help: "Returns an object containing various state info regarding P2P networking.", Result: "{...}",
@@ -73,7 +74,7 @@ func (a *api) networkMethods() []Method {
 			Args: []Arg{{Name: "node", Type: ArgString, Default: "all nodes", Help: "If provided, return information about this specific node, otherwise all nodes are returned."}},
 			Help: "Returns information about the given added node, or all added nodes\n(note that onetry addnodes are not listed here)", Result: "[{addednode, connected, addresses}, ...]",
 		},
-	}
+	}...)
 }
 
 // networked refuses a method on a network that opens no host.

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/btcsuite/btcd/btcutil/v2"
@@ -85,6 +86,13 @@ type Network interface {
 	Disconnect(id int64) error
 	SetActive(active bool)
 	Ping()
+	Bans() []ledger.Ban
+	// Ban disconnects who is in the subnet. The caller has made sure that it is not banned.
+	Ban(subnet netip.Prefix, until time.Time) error
+	Unban(subnet netip.Prefix) error
+	ClearBans() error
+	// Addresses lists up to limit places where peers may be found.
+	Addresses(limit int) []ledger.NodeAddress
 }
 
 // Clock is a clock that can be stopped at a moment. The zero time lets it go again.

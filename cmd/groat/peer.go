@@ -38,11 +38,18 @@ func newPeerCommand(a *app) *cobra.Command {
 			Args:    exactly(1, "the MULTIADDR that was added"),
 			RunE:    func(cmd *cobra.Command, args []string) error { return a.changePeer(cmd, args[0], "remove") },
 		},
+		newBanCommand(a),
 		&cobra.Command{
-			Use:   "ban PEER",
-			Short: "Ban a peer (not built yet)",
-			RunE: func(*cobra.Command, []string) error {
-				return fmt.Errorf("banning is not built yet; 'groat peer remove' lets go of a peer that was added")
+			Use:     "unban ADDRESS|SUBNET",
+			Short:   "Let an address or subnet in again",
+			Example: "  groat peer unban 192.0.2.0/24",
+			Args:    exactly(1, "the ADDRESS or SUBNET that was banned ('groat rpc listbanned' shows them)"),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				r, err := a.dial(cmd)
+				if err != nil {
+					return err
+				}
+				return r.call(cmd.Context(), nil, "setban", args[0], "remove")
 			},
 		},
 	)

@@ -5,6 +5,7 @@ package ledger
 
 import (
 	"errors"
+	"net/netip"
 	"time"
 
 	"github.com/btcsuite/btcd/btcutil/v2"
@@ -222,4 +223,18 @@ type AddedNode struct {
 	Addr      string
 	Connected bool
 	Inbound   bool
+}
+
+// Ban is a subnet that is refused.
+type Ban struct {
+	Subnet  netip.Prefix
+	Created time.Time
+	Until   time.Time
+}
+
+// NodeAddress says where a peer may be found.
+type NodeAddress struct {
+	Peer string // libp2p peer id
+	Addr string // multiaddr, without the id
+	Seen time.Time
 }
