@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -26,7 +27,7 @@ func build(ctx context.Context, o options) ([]kind, error) {
 	if err := goTool(ctx, nil, "build", "-trimpath", "-o", ours, "groat/cmd/groat"); err != nil {
 		return nil, err
 	}
-	kinds := []kind{groat{ours}}
+	kinds := []kind{groat{ours, o.cache}}
 	if o.btcd == "" {
 		return kinds, nil
 	}
@@ -48,7 +49,10 @@ func goTool(ctx context.Context, env []string, args ...string) error {
 	return nil
 }
 
-type groat struct{ binary string }
+type groat struct {
+	binary string
+	cache  int // MiB
+}
 
 func (groat) name() string  { return "groat" }
 func (groat) assumes() bool { return true }
@@ -56,7 +60,7 @@ func (groat) assumes() bool { return true }
 func (g groat) command(o startOptions) (*exec.Cmd, func() (*client, string), error) {
 	file := filepath.Join(o.dir, "ready.json")
 	args := []string{"node", "--network", "regtest", "--datadir", filepath.Join(o.dir, "data"), "--rpc-listen", "127.0.0.1:0",
-		"--p2p-listen", "/ip4/127.0.0.1/tcp/0", "--no-discovery", "--log-level", "warn", "--ready-file", file}
+		"--p2p-listen", "/ip4/127.0.0.1/tcp/0", "--no-discovery", "--log-level", "warn", "--ready-file", file, "--dbcache", strconv.Itoa(g.cache)}
 	if o.peer != "" {
 		args = append(args, "--peer", o.peer)
 	}

@@ -25,6 +25,7 @@ type options struct {
 	timeout       time.Duration
 	dir           string // for binaries and the chain, kept between runs
 	btcd          string // version
+	cache         int    // groat's --dbcache
 }
 
 func main() {
@@ -36,6 +37,7 @@ func main() {
 	flag.DurationVar(&o.timeout, "timeout", 15*time.Minute, "of everything")
 	flag.StringVar(&o.dir, "dir", filepath.Join(os.TempDir(), "groat-compare"), "where binaries and chain are kept between runs")
 	flag.StringVar(&o.btcd, "btcd", "v0.26.2", "version of btcd; empty measures groat alone")
+	flag.IntVar(&o.cache, "dbcache", 450, "what groat is told to use, in MiB")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
