@@ -89,7 +89,7 @@ const (
 const (
 	syncWindow        = 1024 // blocks ahead that may be asked for
 	asksPerSyncPeer   = 2
-	syncBudget        = 32 << 20 // bytes asked for or waiting to be connected
+	syncBudget        = 16 << 20 // bytes asked for or waiting to be connected; parsed they take four times as much
 	headStall         = 3 * time.Second
 	maxHeadStalls     = 2
 	maxAskFailures    = 3
