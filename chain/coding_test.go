@@ -3,6 +3,7 @@ package chain
 import (
 	"bytes"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -89,6 +90,10 @@ func TestNewerVersionIsRefused(t *testing.T) {
 	raw[0]++
 	if _, err := decodePlace(raw, chainhash.Hash{2}); err == nil {
 		t.Fatal("a newer version was taken")
+	}
+	raw[0] -= 2
+	if _, err := decodePlace(raw, chainhash.Hash{2}); err == nil || !strings.Contains(err.Error(), "groat chain rebuild") {
+		t.Fatalf("an older version: %v", err)
 	}
 }
 

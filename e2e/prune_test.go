@@ -98,4 +98,12 @@ func checkPruned(t *testing.T, n *testnet.Node, tip string) {
 	}
 	call(t, n, &hash, "getblockhash", info.Height)
 	call(t, n, &raw, "getblock", hash, 0)
+
+	// A wallet that wants to look through what is gone is told so, and nothing else comes of it.
+	name := "w" + strconv.Itoa(n.Endpoint().PID)
+	call(t, n, nil, "createwallet", name)
+	if err := n.WalletCall(t.Context(), name, nil, "rescanblockchain", 0); !errors.As(err, &answer) {
+		t.Errorf("rescan: %v", err)
+	}
+	call(t, n, &raw, "getblock", hash, 0)
 }

@@ -113,13 +113,26 @@ func writeJSON(path string, v any) error {
 		return err
 	}
 	tmp := path + ".tmp"
-	if err := os.WriteFile(tmp, append(data, '\n'), 0o600); err != nil {
+	if err := writeSynced(tmp, append(data, '\n')); err != nil {
 		return fmt.Errorf("write %s: %w", tmp, bare(err))
 	}
 	if err := os.Rename(tmp, path); err != nil {
 		return errors.Join(fmt.Errorf("write %s: %w", path, bare(err)), os.Remove(tmp))
 	}
 	return nil
+}
+
+// writeSynced writes a file and returns when it is on the disk: a new name for an unwritten file would be an empty file after a power cut.
+func writeSynced(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }
 
 // readJSON reads what writeJSON wrote.

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -55,5 +56,45 @@ func TestDataDirectoryOfAnotherNetworkIsRefused(t *testing.T) {
 	}
 	if _, err := openDataDir(path, consensus.Regtest()); err == nil || !strings.Contains(err.Error(), "newer groat") {
 		t.Fatalf("a newer layout: %v", err)
+	}
+}
+
+// A process that is killed lets go of the directory, whatever the lock file says.
+func TestStaleLock(t *testing.T) {
+	path := t.TempDir()
+	if err := os.WriteFile(filepath.Join(path, ".lock"), []byte("999999\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d, err := openDataDir(path, consensus.Regtest())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A directory whose rebuild was interrupted is not opened for anything else, and one that holds nothing is not made by looking at it.
+func TestDataDirectoryThatIsNotWhole(t *testing.T) {
+	o := DefaultOptions(consensus.Regtest())
+	o.DataDir = t.TempDir()
+	if _, err := Verify(t.Context(), o, false, nil); err == nil || !strings.Contains(err.Error(), "holds no data") {
+		t.Errorf("nothing: %v", err)
+	}
+	if _, err := os.Stat(o.dir()); err == nil {
+		t.Error("it was made")
+	}
+	d, err := openDataDir(o.dir(), o.Params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(writeJSON(filepath.Join(o.dir(), rebuildFile), rebuildState{}), d.close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Export(t.Context(), o, filepath.Join(t.TempDir(), "x.dat"), nil); err == nil || !strings.Contains(err.Error(), "groat chain rebuild") {
+		t.Errorf("export: %v", err)
+	}
+	if found, err := Verify(t.Context(), o, false, nil); err != nil || len(found.Problems) != 1 {
+		t.Errorf("verify: %+v, %v", found, err)
 	}
 }
