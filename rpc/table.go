@@ -22,7 +22,7 @@ func newTable(s *Server, p Parts) table {
 func rows(a *api) []Method {
 	return slices.Concat(
 		a.blockMethods(), a.chainMethods(), a.coinMethods(), a.waitMethods(),
-		a.poolMethods(), a.submitMethods(), a.txMethods(), a.scriptMethods(), a.descriptorMethods(), a.signMethods(), a.messageMethods(), a.proofMethods(), a.scanMethods(), a.statsMethods(), a.verifyMethods(),
+		a.poolMethods(), a.submitMethods(), a.txMethods(), a.scriptMethods(), a.descriptorMethods(), a.signMethods(), a.messageMethods(), []Method{a.multisigMethod()}, a.proofMethods(), a.scanMethods(), a.statsMethods(), a.verifyMethods(),
 		a.miningMethods(), a.templateMethods(), a.generateMethods(),
 		a.networkMethods(), a.nodeMethods(), a.walletMethods(),
 	)
