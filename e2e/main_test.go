@@ -78,7 +78,7 @@ func groat(t testing.TB, args ...string) result {
 func groatEnv(t testing.TB, env []string, args ...string) result {
 	t.Helper()
 	var out, stderr bytes.Buffer
-	cmd := exec.CommandContext(within(t, 2*time.Minute), binary, args...)
+	cmd := exec.CommandContext(within(t, 5*time.Minute), binary, args...)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = &out, &stderr
 	err := cmd.Run()

@@ -41,7 +41,8 @@ func (n *Network) describe(r *remote) ledger.PeerInfo {
 		LastSend: at(r.meter.lastSent.Load()), LastRecv: at(r.meter.lastReceived.Load()),
 		BytesSent: bytes.Sent, BytesRecv: bytes.Received, Traffic: flows, LastTx: gave.tx, LastBlock: gave.block,
 		Ping: ping, MinPing: minPing, StartHeight: first, SyncedHeaders: -1, SyncedBlocks: -1, InFlight: n.sync.inFlight(r),
-		Score: -float64(score), GossipScore: gossip.score, InMesh: gossip.inMesh, FeeFilter: r.out.feeFilter(),
+		Score:       0 - float64(score), // zero, not minus zero
+		GossipScore: gossip.score, InMesh: gossip.inMesh, FeeFilter: r.out.feeFilter(),
 	}
 	if ids, err := n.host.Peerstore().GetProtocols(r.id); err == nil {
 		for _, id := range ids {

@@ -1,6 +1,7 @@
 package p2p
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -33,6 +34,9 @@ func TestPeersAreDescribed(t *testing.T) {
 		}
 		if p.SyncedHeaders != 1 || p.SyncedBlocks != 1 || p.InFlight == nil || len(p.InFlight) != 0 {
 			t.Errorf("synced to %d and %d, in flight %v", p.SyncedHeaders, p.SyncedBlocks, p.InFlight)
+		}
+		if p.Score != 0 || math.Signbit(p.Score) {
+			t.Errorf("score %v", p.Score)
 		}
 		if p.GossipScore <= 0 {
 			t.Errorf("gossip thinks %v of a peer that brought a block", p.GossipScore)

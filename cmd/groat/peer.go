@@ -150,11 +150,15 @@ func (p peerRow) line(now time.Time) string {
 	if p.Height >= 0 {
 		height = strconv.Itoa(int(p.Height))
 	}
+	ping, shortest := "-", "-" // not measured yet
+	if p.Ping > 0 {
+		ping, shortest = fmt.Sprintf("%.1f", p.Ping*1000), fmt.Sprintf("%.1f", p.MinPing*1000)
+	}
 	mesh := ""
 	if p.InMesh {
 		mesh = "+"
 	}
-	return fmt.Sprintf("%d\t%s\t%s\t%.1f\t%.1f\t%s\t%s\t%s\t%s\t%s\t%.0f\t%.1f%s\t%s\t%s\t%s", p.ID, kind, ago(now, p.Connected), p.Ping*1000, p.MinPing*1000,
+	return fmt.Sprintf("%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%.0f\t%.1f%s\t%s\t%s\t%s", p.ID, kind, ago(now, p.Connected), ping, shortest,
 		height, kibibytes(p.Sent), kibibytes(p.Received), ago(now, p.Block), ago(now, p.Tx), p.Score, p.Gossip, mesh, p.Version, p.PeerID, p.Addr)
 }
 

@@ -12,7 +12,7 @@ func TestPeerRow(t *testing.T) {
 			ID: 3, Addr: "10.0.0.1:1", Kind: "inbound", Connected: 1_700_000_000, Ping: 0.0125, MinPing: 0.01, Height: 9, Sent: 5, Received: 12_000_000,
 			Tx: 1_700_000_098, Version: "/groat/", PeerID: "12D3A", Score: -25, Gossip: 1.5, InMesh: true,
 		},
-		"4\tmanual\t0s\t0.0\t0.0\t-\t0K\t0K\t-\t-\t0\t0.0\t\t\t": {ID: 4, Kind: "manual", Connected: 1_700_000_101, Height: -1},
+		"4\tmanual\t0s\t-\t-\t-\t0K\t0K\t-\t-\t0\t0.0\t\t\t": {ID: 4, Kind: "manual", Connected: 1_700_000_101, Height: -1},
 	} {
 		if got := p.line(now); got != want {
 			t.Errorf("got  %q\nwant %q", got, want)
