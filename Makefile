@@ -54,6 +54,7 @@ fuzz:
 SOAK ?= 1000
 soak:
 	GROAT_SOAK=$(SOAK) $(GO) test -count=1 -timeout 12h -v ./e2e
+	GROAT_SOAK=$(SOAK) $(GO) test -count=1 -timeout 1h -v -run 'TestTown|TestLowWorkHeaderFlood' ./p2p
 
 clean:
 	rm -rf bin

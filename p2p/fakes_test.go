@@ -27,8 +27,9 @@ type fakeChain struct {
 	tip      consensus.State
 	best     consensus.State
 	watchers map[chan struct{}]bool
-	onBlock  func(*consensus.Block) // called for blocks that join the best chain
-	failAdd  error                  // our own failure
+	onBlock  func(*consensus.Block)       // called for blocks that join the best chain
+	failAdd  error                        // our own failure
+	when     map[chainhash.Hash]time.Time // blocks became the tip
 }
 
 type fakeBlock struct {
@@ -41,7 +42,7 @@ type fakeBlock struct {
 var badScript = []byte("bad script")
 
 func newFakeChain(p *consensus.Params) *fakeChain {
-	c := &fakeChain{params: p, nodes: map[chainhash.Hash]*fakeBlock{}, watchers: map[chan struct{}]bool{}}
+	c := &fakeChain{params: p, nodes: map[chainhash.Hash]*fakeBlock{}, when: map[chainhash.Hash]time.Time{}, watchers: map[chan struct{}]bool{}}
 	c.tip = consensus.Genesis(p)
 	c.best = c.tip
 	c.nodes[c.tip.Hash] = &fakeBlock{state: c.tip, block: consensus.NewBlock(p.Genesis), linked: true}
@@ -208,6 +209,7 @@ func (c *fakeChain) connect() error {
 			n.linked, again = true, true
 			if n.state.Work.Cmp(c.tip.Work) > 0 {
 				c.tip = n.state
+				c.when[n.state.Hash] = time.Now()
 				if c.onBlock != nil {
 					c.onBlock(n.block)
 				}
@@ -347,12 +349,13 @@ type fakePool struct {
 	mu       sync.Mutex
 	txs      map[chainhash.Hash]*consensus.Tx // by wtxid
 	byID     map[chainhash.Hash]*consensus.Tx
-	gone     map[chainhash.Hash]bool // confirmed
-	list     []*consensus.Tx         // arrivals
-	offered  int                     // calls of Add
-	minFee   btcutil.Amount          // for 1,000 bytes; not enforced
-	hidden   []*consensus.Tx         // here, and never an arrival
-	mute     bool                    // arrivals are not listed
+	gone     map[chainhash.Hash]bool      // confirmed
+	list     []*consensus.Tx              // arrivals
+	offered  int                          // calls of Add
+	minFee   btcutil.Amount               // for 1,000 bytes; not enforced
+	hidden   []*consensus.Tx              // here, and never an arrival
+	when     map[chainhash.Hash]time.Time // by wtxid, of arrival
+	mute     bool                         // arrivals are not listed
 	watchers map[chan struct{}]bool
 }
 
@@ -360,7 +363,7 @@ const coinMark = 0xc0
 
 func newFakePool() *fakePool {
 	return &fakePool{txs: map[chainhash.Hash]*consensus.Tx{}, byID: map[chainhash.Hash]*consensus.Tx{},
-		gone: map[chainhash.Hash]bool{}, watchers: map[chan struct{}]bool{}}
+		gone: map[chainhash.Hash]bool{}, when: map[chainhash.Hash]time.Time{}, watchers: map[chan struct{}]bool{}}
 }
 
 func (p *fakePool) Add(_ context.Context, tx *consensus.Tx) (ledger.PoolEntry, error) {
@@ -380,6 +383,7 @@ func (p *fakePool) Add(_ context.Context, tx *consensus.Tx) (ledger.PoolEntry, e
 	}
 	p.txs[tx.WTxID()], p.byID[tx.TxID()] = tx, tx
 	p.list = append(p.list, tx)
+	p.when[tx.WTxID()] = time.Now()
 	for w := range p.watchers {
 		wakeUp(w)
 	}

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,6 +33,8 @@ type world struct {
 	nodes []*node
 
 	strangers int
+	bytes     atomic.Int64 // sent in packets
+	loss      atomic.Int64 // one packet of so many is lost; 0 for none
 	atEnd     []func()
 
 	mu    sync.Mutex
@@ -52,9 +56,15 @@ type node struct {
 // simulate runs story in virtual time, on links of 20 ms and 50 Mbit/s.
 func simulate(t *testing.T, story func(t *testing.T, w *world)) {
 	t.Helper()
+	simulateOn(t, simnet.StaticLatency(20*time.Millisecond), story)
+}
+
+// simulateOn is simulate with links of the given latency.
+func simulateOn(t *testing.T, latency func(*simnet.Packet) time.Duration, story func(t *testing.T, w *world)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, sides: map[string]int{}}
-		w.net = &simnet.Simnet{LatencyFunc: simnet.StaticLatency(20 * time.Millisecond)}
+		w.net = &simnet.Simnet{LatencyFunc: latency}
 		w.net.Start()
 		story(t, w)
 		for _, n := range w.nodes {
@@ -180,6 +190,10 @@ type switchedConn struct {
 
 func (c *switchedConn) WriteTo(p []byte, to net.Addr) (int, error) {
 	if c.world.split(c.ip, to.(*net.UDPAddr).IP.String()) {
+		return len(p), nil
+	}
+	c.world.bytes.Add(int64(len(p)))
+	if one := c.world.loss.Load(); one > 0 && rand.Int64N(one) == 0 {
 		return len(p), nil
 	}
 	return c.SimConn.WriteTo(p, to)

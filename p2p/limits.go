@@ -50,15 +50,15 @@ const (
 
 // Relay of transactions.
 const (
-	announceEvery    = 100 * time.Millisecond // to peers that we dialled
-	announceMean     = 200 * time.Millisecond // to peers that dialled us: exponential, so that they learn less about the source
-	announceMax      = 600 * time.Millisecond
-	inboundDelay     = 500 * time.Millisecond // before a peer that dialled us is asked, if we have others
-	askTimeout       = 2 * time.Second        // then the next announcer is asked
-	maxAsksPerPeer   = 100                    // in flight
-	maxAnnouncedPeer = 5000                   // announcements of a peer that wait
-	maxAskStalls     = 100                    // requests in a row without an answer, over stallTime at least and a minute at most,
-	stallTime        = 4 * time.Second        // after which a peer is disconnected
+	announceEvery    = 50 * time.Millisecond  // to peers that we dialled
+	announceMean     = 100 * time.Millisecond // to peers that dialled us: exponential, so that they learn less about the source
+	announceMax      = 300 * time.Millisecond
+	inboundDelay     = 50 * time.Millisecond // before a peer that dialled us is asked, if we have others
+	askTimeout       = 2 * time.Second       // then the next announcer is asked
+	maxAsksPerPeer   = 100                   // in flight
+	maxAnnouncedPeer = 5000                  // announcements of a peer that wait
+	maxAskStalls     = 100                   // requests in a row without an answer, over stallTime at least and a minute at most,
+	stallTime        = 4 * time.Second       // after which a peer is disconnected
 	stallWindow      = time.Minute
 	fewStalls        = 10   // after which other announcers are asked first
 	maxOutInv        = 5000 // announcements that wait for a peer; the oldest is dropped

@@ -116,10 +116,12 @@ func (t *txRelay) firstHops() []*remote {
 		return nil
 	}
 	all := t.n.peers.ready()
-	dialled := slices.DeleteFunc(slices.Clone(all), func(r *remote) bool { return !r.outbound() })
+	dialled := slices.DeleteFunc(slices.Clone(all), func(r *remote) bool { return !r.outbound() || r.withoutTxs() })
 	if len(dialled) == 0 {
 		return all
 	}
+	slices.SortFunc(dialled, func(a, b *remote) int { return cmp.Compare(a.lastPing(), b.lastPing()) })
+	dialled = dialled[:max((len(dialled)+1)/2, min(len(dialled), firstHops))] // the faster half: a slow one costs everybody time
 	rand.Shuffle(len(dialled), func(i, j int) { dialled[i], dialled[j] = dialled[j], dialled[i] })
 	return dialled[:min(len(dialled), firstHops)]
 }

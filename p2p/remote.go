@@ -214,6 +214,12 @@ func (r *remote) gaveBlock() {
 	r.gave.block = time.Now()
 }
 
+func (r *remote) lastPing() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ping
+}
+
 func (r *remote) points() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -20,6 +20,7 @@ type txPeer struct {
 	outbound  bool
 	announced int // wants that remember the peer as an announcer
 	inFlight  int
+	proven    bool      // the last request to it brought a transaction
 	stalls    int       // requests that brought nothing since it last sent a transaction, in stallWindow
 	since     time.Time // of the first of them
 }
@@ -85,7 +86,7 @@ func (p *txPlan) announce(peer int64, ids []wtxPrefix, now time.Time) (dropped i
 		}
 		from.announced++
 		when := now
-		if !from.outbound && p.anyOutbound() {
+		if !from.outbound && !from.proven && p.anyOutbound() {
 			when = now.Add(inboundDelay)
 		}
 		if w == nil {
@@ -126,7 +127,7 @@ func (p *txPlan) arrived(peer int64, id wtxPrefix) (asked bool) {
 	}
 	asked = w.asked == peer
 	if from := p.peers[peer]; from != nil {
-		from.stalls = 0
+		from.stalls, from.proven = 0, true
 	}
 	p.drop(w)
 	return asked
@@ -186,6 +187,7 @@ func (p *txPlan) stall(peer int64, now time.Time) {
 		s.stalls, s.since = 0, now
 	}
 	s.stalls++
+	s.proven = false
 }
 
 // stalled returns the peers that announce and never serve, each once.

@@ -257,10 +257,12 @@ func (t *txRelay) received(ctx context.Context, r *remote, payload []byte) error
 	}
 	t.mu.Lock()
 	seen, wanted := t.plan.firstSeen(id)
-	t.plan.arrived(r.num, id)
+	t.mu.Unlock()
+	missing, err := t.add(ctx, r, tx)
+	t.mu.Lock()
+	t.plan.arrived(r.num, id) // not before, or who announces it meanwhile would be asked for it too
 	t.mu.Unlock()
 	wakeUp(t.wake)
-	missing, err := t.add(ctx, r, tx)
 	if missing {
 		t.orphan(r, tx)
 	}
@@ -284,6 +286,9 @@ func (t *txRelay) add(ctx context.Context, r *remote, tx *consensus.Tx) (missing
 	switch {
 	case err == nil:
 		r.gaveTx()
+		t.mu.Lock()
+		t.have.put(id, tx.WTxID())
+		t.mu.Unlock()
 	case errors.Is(err, consensus.ErrMissingInput):
 		return true, nil
 	case errors.As(err, &refused):
