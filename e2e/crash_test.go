@@ -18,6 +18,7 @@ import (
 	"groat/consensus"
 	"groat/internal/blockfile"
 	"groat/internal/chaintest"
+	"groat/testnet"
 )
 
 // crashStory is a file of blocks whose import has flushes of one and of several transactions, and a reorganisation.
@@ -193,4 +194,42 @@ func TestKilledInFlushAndReorg(t *testing.T) {
 	}
 	s.finish(t, dir)
 	t.Logf("%d imports finished meanwhile", finished)
+}
+
+// TestKilledWhileSyncing kills a node at random moments while it fetches a chain from another one.
+func TestKilledWhileSyncing(t *testing.T) {
+	file, tip := longStory(t)
+	w := start(t, testnet.Config{Nodes: 2, Flags: []string{"--dbcache", "4"}})
+	source, node := w.Nodes[0], w.Nodes[1]
+	for _, n := range w.Nodes {
+		if err := n.Stop(within(t, stopTime)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := importFile(t, source.Dir, file); r.code != 0 {
+		t.Fatalf("import: %+v", r)
+	}
+	if err := source.Start(within(t, stopTime)); err != nil {
+		t.Fatal(err)
+	}
+	for range soak(t, 4) {
+		if err := node.Start(within(t, stopTime)); err != nil {
+			t.Fatal(err)
+		}
+		call(t, node, nil, "addnode", source.Endpoint().Listen[0], "onetry")
+		time.Sleep(rand.N(400 * time.Millisecond)) // the moment of the kill, not something to wait for
+		if err := node.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		if r := groat(t, "chain", "verify", "--deep", "--network", "regtest", "--datadir", node.Dir); r.code != 0 {
+			t.Fatalf("verify: %+v", r)
+		}
+	}
+	if err := node.Start(within(t, stopTime)); err != nil {
+		t.Fatal(err)
+	}
+	call(t, node, nil, "addnode", source.Endpoint().Listen[0], "onetry")
+	if err := node.AwaitTip(within(t, time.Minute), tip); err != nil {
+		t.Fatal(err)
+	}
 }
