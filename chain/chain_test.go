@@ -3,6 +3,7 @@ package chain
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -291,4 +292,42 @@ func TestContextEndsConnecting(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	s.add("a2").tip("a2") // it was stored, and is connected with the next
+}
+
+// Headers without blocks on one side; the blocks of the other side are still wanted.
+func TestWantedAside(t *testing.T) {
+	//   genesis - a1 - a2 - b3 - b4 - b5 - b6   headers only
+	//                    \- c3 - c4 - c5
+	s := newStory(t)
+	s.grow("genesis", "a", 2)
+	s.add("a1", "a2").tip("a2")
+	for _, side := range []string{"b", "c"} {
+		parent := "a2"
+		for i := 3; i <= 6; i++ {
+			name := fmt.Sprint(side, i)
+			s.Block(parent, name)
+			parent = name
+		}
+	}
+	s.headers("b3", "b4", "b5", "b6", "c3", "c4", "c5")
+	want := func(name string, fork int32, heights ...int32) {
+		t.Helper()
+		got, refs := s.c.WantedAside(s.At(name).State.Hash, 10)
+		var at []int32
+		for _, ref := range refs {
+			at = append(at, ref.Height)
+		}
+		if got != fork || !slices.Equal(at, heights) {
+			t.Errorf("%s: fork at %d, wants %v", name, got, at)
+		}
+	}
+	want("c5", 2, 3, 4, 5)
+	want("b5", -1) // on the way to the best header
+	want("a2", -1)
+	want("c6", -1) // unknown
+	s.add("c4")
+	want("c5", 2, 3, 5)
+	s.add("c3").tip("c4")
+	want("c5", 2, 5)
+	want("c4", -1)
 }

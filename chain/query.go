@@ -281,3 +281,33 @@ func (c *Chain) Wanted(max int) []ledger.Ref {
 	}
 	return out
 }
+
+// asideWindow is how far beyond the active chain WantedAside looks.
+const asideWindow = 1024
+
+// WantedAside is Wanted for a goal that is not on the way to the best header: fork is the height at which its way leaves that one, -1 if
+// it does not or if goal is unknown, invalid or of no more work than the tip. Blocks before fork are left to Wanted.
+func (c *Chain) WantedAside(goal chainhash.Hash, max int) (fork int32, refs []ledger.Ref) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	t := c.tree
+	i, ok := t.find(goal)
+	if !ok || t.at(i).has(invalid) || t.at(i).work.Cmp(t.at(t.tip()).work) <= 0 {
+		return -1, nil
+	}
+	leaves := t.fork(i, t.bestHeader())
+	if leaves == i {
+		return -1, nil
+	}
+	fork = t.at(leaves).height
+	base := t.at(t.fork(i, t.tip())).height
+	if base < fork {
+		return fork, nil
+	}
+	for h := base + 1; h <= min(t.at(i).height, base+asideWindow) && len(refs) < max; h++ {
+		if n := t.at(t.ancestor(i, h)); !n.here() {
+			refs = append(refs, ledger.Ref{Hash: n.hash, Height: h})
+		}
+	}
+	return fork, refs
+}

@@ -30,6 +30,9 @@ type Chain interface {
 	HeadersAfter(locator []chainhash.Hash, stop chainhash.Hash, max int) []wire.BlockHeader
 	// Wanted lists blocks on the way to the best header that are not here, lowest first.
 	Wanted(max int) []ledger.Ref
+	// WantedAside lists blocks that are not here on the way to another block, and the height at which that way leaves the one to the best
+	// header: -1 if it does not, or does not lead to more work than the tip has.
+	WantedAside(goal chainhash.Hash, max int) (fork int32, refs []ledger.Ref)
 	InitialDownload() bool
 }
 

@@ -299,6 +299,30 @@ func (c *fakeChain) Wanted(max int) []ledger.Ref {
 	return refs
 }
 
+func (c *fakeChain) WantedAside(goal chainhash.Hash, max int) (int32, []ledger.Ref) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.nodes[goal]
+	if n == nil || n.invalid || n.state.Work.Cmp(c.tip.Work) <= 0 {
+		return -1, nil
+	}
+	main, own := c.path(c.best), c.path(n.state)
+	fork := int32(0)
+	for int(fork) < min(len(main), len(own)) && main[fork] == own[fork] {
+		fork++
+	}
+	if int(fork) == len(own) {
+		return -1, nil
+	}
+	var refs []ledger.Ref
+	for _, n := range own[fork:] {
+		if n.block == nil && len(refs) < max {
+			refs = append(refs, ledger.Ref{Hash: n.state.Hash, Height: n.state.Height})
+		}
+	}
+	return fork - 1, refs
+}
+
 func (c *fakeChain) InitialDownload() bool { return false }
 
 // mine makes a block on the tip and adds it, as a miner of this node does.

@@ -78,7 +78,7 @@ func (n *Network) heard(r *remote, payload []byte) error {
 		return err
 	}
 	r.hear(said)
-	n.sync.claim(r, said.Height, said.Work)
+	n.sync.claim(r, said.Tip, said.Height, said.Work)
 	return nil
 }
 

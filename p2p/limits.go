@@ -89,6 +89,8 @@ const (
 const (
 	syncWindow        = 1024 // blocks ahead that may be asked for
 	asksPerSyncPeer   = 2
+	asidesInFlight    = 4        // requests for blocks that are not on the way to the best header,
+	blocksPerAside    = 2        // and blocks in each
 	syncBudget        = 16 << 20 // bytes asked for or waiting to be connected; parsed they take four times as much
 	headStall         = 3 * time.Second
 	maxHeadStalls     = 2

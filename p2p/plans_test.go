@@ -408,6 +408,53 @@ func TestSyncPlanManyStall(t *testing.T) {
 	}
 }
 
+// Headers whose blocks nobody serves do not keep the blocks of other chains away.
+func TestSyncPlanAside(t *testing.T) {
+	p := newSyncPlan()
+	p.join(1, false) // shows 50 headers and serves nothing
+	p.claim(1, 50, work(50))
+	p.join(2, true)
+	p.claim(2, 20, work(20)) // of them the first ten
+	own := view(10, 20).Wanted
+	for i := range own {
+		own[i].Hash[31] = 2
+	}
+	v := view(10, 50)
+	v.Aside = map[int64]aside{2: {Fork: 10, Wanted: own[:blocksPerAside]}}
+	a := p.plan(t0, v).Blocks
+	if got := ranges(a); got != "1:11-26 2:11-12 1:27-42" {
+		t.Fatalf("asks %s", got)
+	}
+	if got := ranges(p.plan(t0, v).Blocks); got != "" {
+		t.Errorf("asks %s again", got)
+	}
+	for _, ask := range a {
+		missing := ask.Blocks[0].Height
+		if ask.Aside {
+			missing++ // its tip has moved
+		}
+		p.ended(ask, askResult{Missing: missing}, t0)
+	}
+	if got := ranges(p.plan(t0, v).Blocks); got != "2:11-11" {
+		t.Errorf("asks %s of those that have something", got)
+	}
+	p.claim(2, 21, work(21))
+	p.plan(t0, v)
+	for range int64(2 * asidesInFlight) {
+		p.join(int64(len(p.peers)+1), false)
+	}
+	v.Aside, v.Wanted = map[int64]aside{}, nil
+	for id := range p.peers { // a crowd, each with a chain of its own
+		p.claim(id, 20, work(20))
+		refs := view(10, 11).Wanted
+		refs[0].Hash[30] = byte(id)
+		v.Aside[id] = aside{Fork: 10, Wanted: refs}
+	}
+	if got := len(p.plan(t0, v).Blocks); got > asidesInFlight {
+		t.Errorf("asks %d peers for blocks of their own", got)
+	}
+}
+
 func TestSyncPlanFailures(t *testing.T) {
 	p, now := newSyncPlan(), t0
 	p.join(1, true)

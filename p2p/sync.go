@@ -35,17 +35,26 @@ func (s *syncer) change(f func(p *syncPlan)) {
 }
 
 func (s *syncer) join(r *remote) {
+	said := r.claims()
 	s.change(func(p *syncPlan) {
-		said := r.claims()
 		p.join(r.num, r.outbound())
 		p.claim(r.num, said.Height, said.Work)
 	})
+	s.doubt(r, said.Tip, said.Work)
 }
 
 func (s *syncer) leave(r *remote) { s.change(func(p *syncPlan) { p.leave(r.num) }) }
 
-func (s *syncer) claim(r *remote, height int32, work consensus.Work) {
+func (s *syncer) claim(r *remote, tip chainhash.Hash, height int32, work consensus.Work) {
 	s.change(func(p *syncPlan) { p.claim(r.num, height, work) })
+	s.doubt(r, tip, work)
+}
+
+// doubt asks a peer for headers if its tip is unknown and above ours, even if the best header has more work: that one's blocks may never come.
+func (s *syncer) doubt(r *remote, tip chainhash.Hash, work consensus.Work) {
+	if _, err := s.n.chain.Info(tip); err != nil && work.Cmp(s.n.chain.Tip().Work) > 0 && work.Cmp(s.n.chain.BestHeader().Work) <= 0 {
+		s.wonder(r)
+	}
 }
 
 // raise notes that a peer has a block, if that is more than it has claimed.
@@ -94,7 +103,7 @@ func (s *syncer) inFlight(r *remote) []int32 {
 // run downloads until ctx ends.
 func (s *syncer) run(ctx context.Context) error {
 	for {
-		view := syncView{Best: s.n.chain.BestHeader(), Wanted: s.n.chain.Wanted(syncWindow)}
+		view := syncView{Best: s.n.chain.BestHeader(), Wanted: s.n.chain.Wanted(syncWindow), Aside: s.n.asides()}
 		now := time.Now()
 		s.mu.Lock()
 		todo := s.plan.plan(now, view)
@@ -105,6 +114,17 @@ func (s *syncer) run(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// asides returns what the peers have that is not on the way to the best header.
+func (n *Network) asides() map[int64]aside {
+	asides := map[int64]aside{}
+	for _, r := range n.peers.ready() {
+		if fork, refs := n.chain.WantedAside(r.claims().Tip, blocksPerAside); fork >= 0 {
+			asides[r.num] = aside{fork, refs}
+		}
+	}
+	return asides
 }
 
 // pause waits until something has changed or next; false if ctx has ended. Changes come in bursts, so it never plans more often than

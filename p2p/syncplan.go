@@ -26,7 +26,11 @@ type syncPlan struct {
 // syncPeer is what the plan knows of a peer.
 type syncPeer struct {
 	outbound bool
-	height   int32
+	height   int32          // up to which it is asked on the way to the best header,
+	own      int32          // and on its own
+	fork     int32          // height up to which its chain is that of the best header; -1 if all of it may be
+	aside    bool           // a request for blocks of its own chain is in flight
+	since    time.Time      // since then
 	work     consensus.Work // of its tip, as far as we believe it
 	headers  bool           // a request for headers is in flight
 	asked    time.Time      // since then
@@ -54,6 +58,7 @@ type jobAsk struct{ peer, ask int64 }
 type syncView struct {
 	Best   consensus.State // the best header
 	Wanted []ledger.Ref    // blocks that are not here on the way to it, lowest first
+	Aside  map[int64]aside // of the peers that are on another way
 }
 
 // syncActions is what is to be done now.
@@ -74,6 +79,7 @@ type askResult struct {
 type blocksAsk struct {
 	Peer, Ask int64
 	Blocks    []ledger.Ref
+	Aside     bool // they are not on the way to the best header
 }
 
 func newSyncPlan() *syncPlan {
@@ -81,7 +87,9 @@ func newSyncPlan() *syncPlan {
 }
 
 // join makes a peer known.
-func (p *syncPlan) join(peer int64, outbound bool) { p.peers[peer] = &syncPeer{outbound: outbound} }
+func (p *syncPlan) join(peer int64, outbound bool) {
+	p.peers[peer] = &syncPeer{outbound: outbound, fork: -1}
+}
 
 // leave forgets a peer; its requests end by ended.
 func (p *syncPlan) leave(peer int64) { delete(p.peers, peer) }
@@ -89,14 +97,14 @@ func (p *syncPlan) leave(peer int64) { delete(p.peers, peer) }
 // claim notes where a peer says its tip is.
 func (p *syncPlan) claim(peer int64, height int32, work consensus.Work) {
 	if s := p.peers[peer]; s != nil {
-		s.height, s.work = height, work
+		s.height, s.own, s.work = height, height, work
 	}
 }
 
 // raise notes that a peer has a block at height, if that is more work than it has claimed.
 func (p *syncPlan) raise(peer int64, height int32, work consensus.Work) {
 	if s := p.peers[peer]; s != nil && work.Cmp(s.work) > 0 {
-		s.height, s.work = height, work
+		s.height, s.own, s.work = height, height, work
 	}
 }
 
@@ -191,8 +199,12 @@ func (p *syncPlan) connected(hash chainhash.Hash) {
 func (p *syncPlan) ended(a blocksAsk, r askResult, now time.Time) {
 	if s := p.peers[a.Peer]; s != nil {
 		s.ranges--
-		if r.Missing > 0 && r.Missing <= s.height {
-			s.height = r.Missing - 1
+		s.aside = s.aside && !a.Aside
+		switch {
+		case r.Missing > 0 && a.Aside:
+			s.own = min(s.own, r.Missing-1)
+		case r.Missing > 0:
+			s.height = min(s.height, r.Missing-1)
 		}
 		switch {
 		case r.Failed:
@@ -254,8 +266,10 @@ func (p *syncPlan) plan(now time.Time, v syncView) syncActions {
 		}
 	}
 	out.Headers = p.planHeaders(now, v.Best)
+	p.look(v.Aside)
 	p.planHead(now, v.Wanted, &out)
 	p.planRanges(now, v.Wanted, &out)
+	p.planAside(now, v.Aside, &out)
 	return out
 }
 
@@ -352,7 +366,11 @@ func (p *syncPlan) planRanges(now time.Time, wanted []ledger.Ref, out *syncActio
 		if peer == noPeer {
 			return
 		}
-		if has := p.peers[peer].height; free[n-1].Height > has { // it has the first of them
+		has := p.peers[peer].height
+		if fork := p.peers[peer].fork; fork >= 0 {
+			has = min(has, fork)
+		}
+		if free[n-1].Height > has { // it has the first of them
 			n = slices.IndexFunc(free, func(r ledger.Ref) bool { return r.Height > has })
 		}
 		out.Blocks = append(out.Blocks, p.ask(peer, free[:n], now))
@@ -375,7 +393,7 @@ func (p *syncPlan) pending() int {
 // able says whether a peer can be asked for a block now.
 func (p *syncPlan) able(now time.Time, id int64, height int32) bool {
 	s := p.peers[id]
-	return s.height >= height && s.ranges < asksPerSyncPeer && !now.Before(s.rests)
+	return s.height >= height && (s.fork < 0 || s.fork >= height) && s.ranges < asksPerSyncPeer && !now.Before(s.rests)
 }
 
 // choose returns the peer to ask for a block: one that has it and is free, the fastest; those whose speed is unknown first.

@@ -155,7 +155,7 @@ func (n *Network) addHeader(ctx context.Context, r *remote, h *wire.BlockHeader)
 func (n *Network) heardTip(ctx context.Context, r *remote, m tipMessage) {
 	hash := m.Header.BlockHash()
 	r.hearTip(hash, m.Height, m.Work)
-	n.sync.claim(r, m.Height, m.Work)
+	n.sync.claim(r, hash, m.Height, m.Work)
 	if _, err := n.chain.Info(hash); err == nil {
 		return
 	}
