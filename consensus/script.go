@@ -89,13 +89,16 @@ func (c ScriptCheck) verifyInput(i int, outs *spentOutputs, hashes *txscript.TxS
 		err = vm.Execute()
 	}
 	if err != nil {
-		return scriptError(c.Tx, i, err)
+		return scriptError(c.Tx, i, coin.PkScript, err)
 	}
 	return nil
 }
 
-func scriptError(tx *Tx, input int, err error) error {
+func scriptError(tx *Tx, input int, pkScript []byte, err error) error {
 	text := ScriptErrorText(err)
+	if txscript.IsPayToTaproot(pkScript) && txscript.IsErrorCode(err, txscript.ErrNullFail) {
+		text = scriptTexts[txscript.ErrTaprootSigInvalid] // BIP342 has no NULLFAIL: a signature that fails ends the script
+	}
 	return RuleError{
 		Kind:   ErrScript,
 		Detail: fmt.Sprintf("input %d of %v (wtxid %v), spending %v", input, tx.id, tx.wid, tx.Msg.TxIn[input].PreviousOutPoint),
