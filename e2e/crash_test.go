@@ -216,8 +216,8 @@ func TestKilledWhileSyncing(t *testing.T) {
 		if err := node.Start(within(t, stopTime)); err != nil {
 			t.Fatal(err)
 		}
-		call(t, node, nil, "addnode", source.Endpoint().Listen[0], "onetry")
-		time.Sleep(rand.N(400 * time.Millisecond)) // the moment of the kill, not something to wait for
+		call(t, node, nil, "addnode", source.Endpoint().Listen[0], "add") // it dials until it is let in
+		time.Sleep(rand.N(400 * time.Millisecond))                        // the moment of the kill, not something to wait for
 		if err := node.Kill(); err != nil {
 			t.Fatal(err)
 		}
@@ -228,7 +228,7 @@ func TestKilledWhileSyncing(t *testing.T) {
 	if err := node.Start(within(t, stopTime)); err != nil {
 		t.Fatal(err)
 	}
-	call(t, node, nil, "addnode", source.Endpoint().Listen[0], "onetry")
+	call(t, node, nil, "addnode", source.Endpoint().Listen[0], "add") // it dials until it is let in
 	if err := node.AwaitTip(within(t, time.Minute), tip); err != nil {
 		t.Fatal(err)
 	}
