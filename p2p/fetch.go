@@ -81,13 +81,17 @@ func (n *Network) fetchHeaders(ctx context.Context, r *remote) (headersAnswer, e
 // fetchBlocks asks a peer for blocks and gives them to the chain one by one, as they come.
 func (s *syncer) fetchBlocks(ctx context.Context, r *remote, a blocksAsk) {
 	began, size := time.Now(), 0
-	missing, err := s.n.fetchBlocks(ctx, r, a, func(b *consensus.Block) {
+	missing, err := s.n.fetchBlocks(ctx, r, a, func(b *consensus.Block) error {
 		size += b.Size()
+		if err := s.contested(b); err != nil {
+			return err
+		}
 		var wanted bool
 		s.change(func(p *syncPlan) { wanted = p.arrived(b.Hash(), b.Size()) })
 		if wanted {
 			s.n.blocks.enqueue(b, r)
 		}
+		return nil
 	})
 	if err != nil && ctx.Err() == nil {
 		s.n.log.Debug("fetch blocks", "peer", r.id, "blocks", len(a.Blocks), "err", err)
@@ -100,8 +104,30 @@ func (s *syncer) fetchBlocks(ctx context.Context, r *remote, a blocksAsk) {
 	s.change(func(p *syncPlan) { p.ended(a, result, time.Now()) })
 }
 
+// contested checks a block that others have been asked for too before it ends their requests: whoever sends a copy that is malformed must not
+// stop the download from another peer.
+func (s *syncer) contested(b *consensus.Block) error {
+	asked := 0
+	s.mu.Lock()
+	if job := s.plan.jobs[b.Hash()]; job != nil {
+		asked = len(job.asks)
+	}
+	s.mu.Unlock()
+	if asked < 2 {
+		return nil
+	}
+	parent, err := s.n.chain.Info(b.Header.PrevBlock)
+	if err != nil {
+		return nil // the chain will tell
+	}
+	if err := checkBeforeRelay(parent.State, b); blockOffence(err) {
+		return breachf(offBlock, "%v", err)
+	}
+	return nil
+}
+
 // fetchBlocks calls got for each block of the answer and returns the height of the lowest that the peer does not have.
-func (n *Network) fetchBlocks(ctx context.Context, r *remote, a blocksAsk, got func(*consensus.Block)) (missing int32, err error) {
+func (n *Network) fetchBlocks(ctx context.Context, r *remote, a blocksAsk, got func(*consensus.Block) error) (missing int32, err error) {
 	hashes := make([]chainhash.Hash, len(a.Blocks))
 	for i, ref := range a.Blocks {
 		hashes[i] = ref.Hash
@@ -137,7 +163,9 @@ func (n *Network) fetchBlocks(ctx context.Context, r *remote, a blocksAsk, got f
 		if b.Hash() != ref.Hash {
 			return missing, breachf(offBlock, "block %v where %v was asked for", b.Hash(), ref.Hash)
 		}
-		got(b)
+		if err := got(b); err != nil {
+			return missing, err
+		}
 	}
 	return missing, nil
 }
@@ -145,7 +173,7 @@ func (n *Network) fetchBlocks(ctx context.Context, r *remote, a blocksAsk, got f
 // fetchOne asks a peer for one whole block; nil if it cannot be had.
 func (n *Network) fetchOne(ctx context.Context, r *remote, hash chainhash.Hash) (b *consensus.Block, err error) {
 	a := blocksAsk{Peer: r.num, Blocks: []ledger.Ref{{Hash: hash}}}
-	_, err = n.fetchBlocks(ctx, r, a, func(got *consensus.Block) { b = got })
+	_, err = n.fetchBlocks(ctx, r, a, func(got *consensus.Block) error { b = got; return nil })
 	n.blame(r, err)
 	return b, err
 }
