@@ -46,6 +46,7 @@ const (
 	statusEvery      = 30 * time.Second
 	validateTimeout  = 2 * time.Second // of a gossiped block, with the fetch of missing transactions
 	tipGrace         = 200 * time.Millisecond
+	tipSettles       = time.Second // then a tip is announced though the best header is far above it
 )
 
 // Relay of transactions.

@@ -3,6 +3,7 @@ package p2p
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
@@ -11,27 +12,40 @@ import (
 	"groat/consensus"
 )
 
-// follow announces every new tip until ctx ends, but not each step of a long way to it.
+// follow announces every new tip until ctx ends, but not each step of a long way to it: below the best header a tip that came from others is
+// announced once it has stayed for tipSettles, since the blocks of that header may never come.
 func (f *blockFlow) follow(ctx context.Context) error {
 	wake, stop := f.n.chain.Watch()
 	defer stop()
 	last := f.n.chain.Tip().Hash
+	var settled <-chan time.Time
 	for {
-		if tip := f.n.chain.Tip(); tip.Hash != last {
+		tip := f.n.chain.Tip()
+		if tip.Hash != last {
 			last = tip.Hash
 			f.n.sync.look()
+			settled = nil
 			behind := f.n.chain.BestHeader().Height - tip.Height
 			if behind <= announceLag || !f.isForeign(tip.Hash) { // a chain of headers without blocks must not silence a miner
-				f.n.txs.newTip(ctx, tip.Hash)
-				f.announce(ctx, tip)
+				f.newTip(ctx, tip)
+			} else {
+				settled = time.After(tipSettles)
 			}
 		}
 		select {
 		case <-wake:
+		case <-settled:
+			settled = nil
+			f.newTip(ctx, tip)
 		case <-ctx.Done():
 			return nil
 		}
 	}
+}
+
+func (f *blockFlow) newTip(ctx context.Context, tip consensus.State) {
+	f.n.txs.newTip(ctx, tip.Hash)
+	f.announce(ctx, tip)
 }
 
 // announce tells everybody of a new tip: by gossip, by a tip message on each relay stream, and if the block was made here by pushing it to

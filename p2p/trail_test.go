@@ -262,3 +262,27 @@ func TestLowWorkTipIsNotStored(t *testing.T) {
 		}
 	})
 }
+
+// A node that knows headers whose blocks nobody serves still follows the chain of its peers, and tells others of it.
+func TestHeadersWithoutBlocks(t *testing.T) {
+	simulate(t, func(t *testing.T, w *world) {
+		honest, victim, behind := w.start(), w.start(), w.start()
+		at := victim.chain.Tip()
+		for range 30 {
+			b := mineOn(at, nil)
+			if _, err := victim.chain.AddHeaders(t.Context(), []wire.BlockHeader{b.Header}); err != nil {
+				t.Fatal(err)
+			}
+			at = at.Next(&b.Header)
+		}
+		behind.dial(victim)
+		w.until(5*time.Second, "connected", func() bool { return victim.Count() == 1 })
+		var last *consensus.Block
+		for range 9 {
+			last = honest.chain.mine()
+		}
+		victim.dial(honest)
+		w.until(5*time.Second, "the victim has the blocks", func() bool { return atTip(last)(victim) })
+		w.until(5*time.Second, "so has who is behind it", func() bool { return atTip(last)(behind) })
+	})
+}
