@@ -37,6 +37,8 @@ func (n *Network) attend(ctx context.Context, r *remote) {
 		n.drop(r)
 		return
 	}
+	shared := n.budgets.get(r.ip, n.opts.AllowPrivate)
+	r.headers, r.serving = shared.headers, shared.serving // nobody uses them before ready
 	n.sync.join(r)
 	defer n.sync.leave(r)
 	if !r.withoutTxs() {

@@ -110,6 +110,7 @@ const (
 	serveMinimumBytes = 32 << 10 // what the smallest block costs of that budget
 	headersPerSec     = 20
 	headersBurst      = 100
+	maxBudgets        = 4096 // addresses whose use of those is remembered
 )
 
 // Peers.

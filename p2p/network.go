@@ -23,6 +23,7 @@ type Network struct {
 	ids   protocols    // set once
 
 	peers     *table
+	budgets   *budgets
 	account   *accountant // of bytes
 	standings standings   // in gossip
 
@@ -69,6 +70,7 @@ func New(o Options) (*Network, error) {
 	}
 	n.outbound = newOutbound(n)
 	n.dialer = newDialer(n)
+	n.budgets = newBudgets()
 	n.sync = newSyncer(n)
 	n.txs = newTxRelay(n)
 	n.blocks = newBlockFlow(n)
