@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/btcsuite/btcd/btcutil/v2"
@@ -20,6 +21,8 @@ import (
 // fakeChain is a chain in memory: headers and blocks are checked as alone and in their place, coins and scripts are not.
 // A block whose coinbase ends in badScript fails when it would connect.
 type fakeChain struct {
+	initial atomic.Bool // it is in its initial download
+
 	params *consensus.Params
 
 	mu       sync.Mutex
@@ -323,7 +326,7 @@ func (c *fakeChain) WantedAside(goal chainhash.Hash, max int) (int32, []ledger.R
 	return fork - 1, refs
 }
 
-func (c *fakeChain) InitialDownload() bool { return false }
+func (c *fakeChain) InitialDownload() bool { return c.initial.Load() }
 
 // mine makes a block on the tip and adds it, as a miner of this node does.
 func (c *fakeChain) mine(txs ...*consensus.Tx) *consensus.Block {

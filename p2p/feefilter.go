@@ -48,6 +48,7 @@ func (t *txRelay) sayFees(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-t.feeWake:
 		case <-time.After(feeFilterEvery):
 		}
 		if rate := t.feeFloor(); rate != last {

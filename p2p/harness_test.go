@@ -100,6 +100,7 @@ func (w *world) startOn(ip string, chain *fakeChain, pool *fakePool, change ...f
 	n := &node{world: w, name: fmt.Sprint("n", i), ip: ip, chain: chain, pool: pool}
 	chain.onBlock = pool.confirm
 	o := DefaultOptions(chain.params)
+	o.HideOrigin = true
 	o.Chain, o.Pool = chain, pool
 	o.KeyFile = filepath.Join(w.t.TempDir(), "key")
 	o.Listen = []string{"/ip4/" + ip + "/udp/8000/quic-v1"}

@@ -29,6 +29,8 @@ type Options struct {
 	AllowPrivate bool // dial, announce and be found at loopback and private addresses: for test networks
 	MaxPeers     int  // connections that are kept, the 8 that we dial ourselves and static peers among them
 
+	HideOrigin bool // tell two dialled peers of a transaction that began here, and everybody else seconds later; without it all hear at once
+
 	PerIP     int // connections of one IPv4 address or IPv6 /56; loopback is free, private networks with AllowPrivate
 	PerSubnet int // connections of one IPv4 /24 or IPv6 /48
 
@@ -47,6 +49,7 @@ func DefaultOptions(params *consensus.Params) Options {
 		Discovery:    true,
 		AllowPrivate: params.TestNetwork,
 		MaxPeers:     defaultMaxPeers,
+		HideOrigin:   !params.TestNetwork, // where whoever watches owns all nodes there is nothing to hide, and tests want speed
 		PerIP:        defaultPerIP,
 		PerSubnet:    defaultPerSubnet,
 		BanTime:      defaultBanTime,

@@ -29,6 +29,7 @@ type outbox struct {
 	block   []byte           // a compact block to push
 	fee     *btcutil.Amount  // our fee filter, if it is to be sent
 	floor   btcutil.Amount   // the peer's fee filter
+	open    bool             // the peer wanted nothing at first, and does now
 }
 
 // outLetters is what is to be written now.
@@ -142,11 +143,15 @@ func (o *outbox) sayFee(rate btcutil.Amount) {
 	wakeUp(o.wake)
 }
 
-// wantsFee notes the peer's fee filter.
-func (o *outbox) wantsFee(rate btcutil.Amount) {
+// wantsFee notes the peer's fee filter. It reports whether the peer wants transactions now after it wanted none, once: what it was not told
+// of meanwhile is news to it.
+func (o *outbox) wantsFee(rate btcutil.Amount) (opened bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	opened = !o.open && o.floor == btcutil.MaxSatoshi && rate < o.floor
+	o.open = o.open || opened
 	o.floor = rate
+	return opened
 }
 
 // feeFilter returns the peer's fee filter.

@@ -81,12 +81,19 @@ func (t *txRelay) announceOwn(items []invItem, txs []*consensus.Tx, now time.Tim
 	if len(items) == 0 {
 		return
 	}
-	for _, r := range t.firstHops() {
-		r.out.announceNow(items, now)
+	hide := t.n.opts.HideOrigin
+	if hide {
+		for _, r := range t.firstHops() {
+			r.out.announceNow(items, now)
+		}
 	}
 	var rest []invItem
 	for i, item := range items {
-		if !t.remember(item, txs[i], between(now, ownDelayLeast, ownDelayMost)) {
+		at := now
+		if hide {
+			at = between(now, ownDelayLeast, ownDelayMost)
+		}
+		if !t.remember(item, txs[i], at) {
 			rest = append(rest, item)
 		}
 	}

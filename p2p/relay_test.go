@@ -95,6 +95,25 @@ func TestOwnTransactionsGoToDialledPeersFirst(t *testing.T) {
 	})
 }
 
+// A node whose initial download ends learns what it was not told of meanwhile.
+func TestNewsAfterInitialDownload(t *testing.T) {
+	simulate(t, func(t *testing.T, w *world) {
+		a, b := w.start(), w.start()
+		b.chain.initial.Store(true)
+		b.dial(a)
+		w.until(time.Second, "connected", func() bool { return a.Count() == 1 })
+		time.Sleep(2 * feeFilterEvery)
+		tx := payment(1000, nil)
+		a.pay(tx)
+		time.Sleep(ownDelayMost + time.Second)
+		if has(tx)(b) {
+			t.Error("told of what is of no use to it")
+		}
+		b.chain.initial.Store(false)
+		w.until(feeFilterEvery+time.Second, "it has what it missed", func() bool { return has(tx)(b) })
+	})
+}
+
 func TestFeeFilter(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
 		a, b, c := w.start(), w.start(), w.start()

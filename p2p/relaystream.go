@@ -68,7 +68,9 @@ func (n *Network) relayed(ctx context.Context, r *remote, kind byte, payload []b
 		if err != nil {
 			return err
 		}
-		r.out.wantsFee(rate)
+		if r.out.wantsFee(rate) {
+			n.txs.greet(r)
+		}
 	}
 	return nil
 }

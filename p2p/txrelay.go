@@ -18,6 +18,7 @@ type txRelay struct {
 	pool    Pool     // set once
 	wake    chan struct{}
 	ownWake chan struct{}
+	feeWake chan struct{}
 
 	mu        sync.Mutex // guards all below; never held while calling the pool or the chain
 	plan      *txPlan
@@ -31,7 +32,7 @@ type txRelay struct {
 }
 
 func newTxRelay(n *Network) *txRelay {
-	return &txRelay{n: n, pool: n.opts.Pool, wake: make(chan struct{}, 1), ownWake: make(chan struct{}, 1), plan: newTxPlan(), orphans: newOrphans(), own: newOwnPlan(),
+	return &txRelay{n: n, pool: n.opts.Pool, wake: make(chan struct{}, 1), ownWake: make(chan struct{}, 1), feeWake: make(chan struct{}, 1), plan: newTxPlan(), orphans: newOrphans(), own: newOwnPlan(),
 		have:      newRolling[wtxPrefix, chainhash.Hash](arrivalsKept),
 		foreign:   newRolling[wtxPrefix, struct{}](arrivalsKept),
 		confirmed: newRolling[wtxPrefix, struct{}](confirmedKept),
@@ -42,6 +43,13 @@ func newTxRelay(n *Network) *txRelay {
 func (t *txRelay) join(r *remote) {
 	t.mu.Lock()
 	t.plan.join(r.num, r.outbound())
+	t.mu.Unlock()
+	t.greet(r)
+}
+
+// greet tells a peer of the transactions that came last.
+func (t *txRelay) greet(r *remote) {
+	t.mu.Lock()
 	recent := append([]invItem(nil), t.arrivals...)
 	t.mu.Unlock()
 	if !t.n.chain.InitialDownload() {
@@ -155,6 +163,7 @@ func (t *txRelay) newTip(ctx context.Context, hash chainhash.Hash) {
 	}
 	waiting := t.orphans.takeAll()
 	t.mu.Unlock()
+	wakeUp(t.feeWake) // with the initial download our filter ends
 	t.retry(ctx, waiting)
 }
 
