@@ -119,6 +119,7 @@ func (n *node) openNetwork() (err error) {
 	o.Peers = n.Peers
 	o.UserAgent = "/groat:" + n.Version + "/"
 	o.Discovery = n.Discovery
+	o.NAT = n.NAT
 	o.AllowPrivate = n.AllowPrivate
 	o.MaxPeers = n.MaxPeers
 	n.network, err = p2p.New(o)

@@ -26,6 +26,7 @@ type Options struct {
 	P2PListen    []string // multiaddrs; none for the defaults of the network
 	Peers        []string // multiaddrs to dial and keep
 	Discovery    bool     // look for peers nobody named
+	NAT          bool     // make the node reachable behind a router
 	AllowPrivate bool     // treat private addresses as public ones
 	MaxPeers     int
 
@@ -48,6 +49,7 @@ func DefaultOptions(p *consensus.Params) Options {
 		Log:          slog.New(slog.DiscardHandler),
 		RPCListen:    net.JoinHostPort("127.0.0.1", fmt.Sprint(p.RPCPort)),
 		Discovery:    true,
+		NAT:          !p.TestNetwork,
 		AllowPrivate: p.TestNetwork,
 		MaxPeers:     40,
 		MineThreads:  1,

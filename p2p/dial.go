@@ -14,12 +14,15 @@ import (
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/core/sec"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	ma "github.com/multiformats/go-multiaddr"
+	madns "github.com/multiformats/go-multiaddr-dns"
 )
 
 // dialer keeps the peers connected that an operator asked for.
 type dialer struct {
-	n    *Network // set once
-	wake chan struct{}
+	n      *Network                                                    // set once
+	lookup func(context.Context, ma.Multiaddr) ([]ma.Multiaddr, error) // set once; of names in the DNS
+	wake   chan struct{}
 
 	mu    sync.Mutex
 	plan  dialPlan
@@ -27,7 +30,7 @@ type dialer struct {
 }
 
 func newDialer(n *Network) *dialer {
-	d := &dialer{n: n, wake: make(chan struct{}, 1), learn: map[string]peer.ID{}}
+	d := &dialer{n: n, lookup: madns.DefaultResolver.Resolve, wake: make(chan struct{}, 1), learn: map[string]peer.ID{}}
 	for _, addr := range n.opts.Peers {
 		d.plan.add(addr)
 	}
@@ -89,6 +92,9 @@ func (d *dialer) dial(ctx context.Context, addr string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*dialTimeout)
 	defer cancel()
+	if isSeed(info) {
+		return d.dialSeed(ctx, addr, info.Addrs[0])
+	}
 	if info.ID == "" {
 		d.mu.Lock()
 		info.ID = d.learn[addr]

@@ -23,8 +23,8 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// openHost makes the libp2p host and lets it listen.
-func openHost(o *Options, key crypto.PrivKey, gate *gater, ids protocols, bytes metrics.Reporter) (host.Host, error) {
+// openHost makes the libp2p host and lets it listen. reach says how it deals with routers in between.
+func openHost(o *Options, key crypto.PrivKey, gate *gater, ids protocols, bytes metrics.Reporter, reach ...libp2p.Option) (host.Host, error) {
 	resources, err := newResources(o, ids)
 	if err != nil {
 		return nil, err
@@ -46,10 +46,9 @@ func openHost(o *Options, key crypto.PrivKey, gate *gater, ids protocols, bytes 
 		libp2p.ConnectionGater(gate),
 		libp2p.WithDialTimeout(dialTimeout),
 		libp2p.NonPublicAddrPublishing(o.AllowPrivate),
-		libp2p.DisableRelay(),
 		libp2p.DisableMetrics(),
 		libp2p.BandwidthReporter(bytes),
-	}, o.HostOptions...)
+	}, append(reach, o.HostOptions...)...)
 	h, err := libp2p.New(options...)
 	if err != nil {
 		return nil, fmt.Errorf("open libp2p host: %w", err)

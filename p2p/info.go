@@ -89,6 +89,9 @@ func (n *Network) listenAddrs() []string {
 	}
 	list := []string{}
 	for _, a := range addrs {
+		if !ipOf(a).IsValid() {
+			continue // where relays listen for us
+		}
 		list = append(list, a.Encapsulate(self.Multiaddr()).String())
 	}
 	return list

@@ -187,5 +187,6 @@ const (
 	dialsAtOnce     = 4
 	outboundTick    = 500 * time.Millisecond
 	feelerEvery     = 2 * time.Minute
+	maxSeedAddrs    = 64              // of a name in the DNS
 	guestTime       = 2 * time.Second // after which a peer without handshake makes room first
 )

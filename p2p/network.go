@@ -65,7 +65,7 @@ func New(o Options) (*Network, error) {
 	if n.known, err = openKnown(o.Shelf, o.AllowPrivate, o.Log); err != nil {
 		return nil, err
 	}
-	if n.host, err = openHost(&o, key, n.gate, n.ids, n.account); err != nil {
+	if n.host, err = openHost(&o, key, n.gate, n.ids, n.account, n.reach()...); err != nil {
 		return nil, err
 	}
 	n.outbound = newOutbound(n)
@@ -152,6 +152,9 @@ func (n *Network) watchConnections(ctx context.Context) network.Notifiee {
 
 // connected must not block: libp2p calls it.
 func (n *Network) connected(ctx context.Context, c network.Conn) {
+	if c.Stat().Limited {
+		return // by a relay, which carries no more than the first packets of a hole punch
+	}
 	r, added, refused, evicted := n.peers.add(c)
 	if evicted != nil {
 		n.log.Debug("a peer has to make room", "peer", evicted.id, "addr", evicted.addr)

@@ -26,6 +26,7 @@ type Options struct {
 	UserAgent string
 
 	Discovery    bool // find peers by the DHT; without it there are only static peers and those that dial us
+	NAT          bool // become reachable behind a router: port mapping, AutoNATv2, relays, hole punching
 	AllowPrivate bool // dial, announce and be found at loopback and private addresses: for test networks
 	MaxPeers     int  // connections that are kept, the 8 that we dial ourselves and static peers among them
 
@@ -47,6 +48,7 @@ func DefaultOptions(params *consensus.Params) Options {
 		Listen:       DefaultListen(params.P2PPort),
 		UserAgent:    "/groat/",
 		Discovery:    true,
+		NAT:          !params.TestNetwork,
 		AllowPrivate: params.TestNetwork,
 		MaxPeers:     defaultMaxPeers,
 		HideOrigin:   !params.TestNetwork, // where whoever watches owns all nodes there is nothing to hide, and tests want speed

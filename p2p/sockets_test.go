@@ -16,9 +16,15 @@ import (
 // realNode runs a node on loopback, on ports that the system picks.
 func realNode(t *testing.T, listen []string, peers ...string) (*Network, *fakeChain) {
 	t.Helper()
+	return realNodeWith(t, func(*Options) {}, listen, peers...)
+}
+
+func realNodeWith(t *testing.T, change func(*Options), listen []string, peers ...string) (*Network, *fakeChain) {
+	t.Helper()
 	chain := newFakeChain(consensus.Regtest())
 	o := DefaultOptions(chain.params)
 	o.Chain, o.Pool, o.Log, o.KeyFile, o.Listen, o.Peers = chain, newFakePool(), testLog("real"), filepath.Join(t.TempDir(), "key"), listen, peers
+	change(&o)
 	n, err := New(o)
 	if err != nil {
 		t.Fatal(err)

@@ -41,6 +41,7 @@ alone with --mine. When RPC answers, the node writes where to find it to the rea
 type nodeFlags struct {
 	node.Options
 	noDiscovery bool
+	noNAT       bool
 	logFile     string
 	activations []string
 	rest        bool
@@ -56,8 +57,9 @@ func (n *nodeFlags) add(cmd *cobra.Command) {
 	f.BoolVar(&n.Metrics, "metrics", false, "serve Prometheus metrics at /metrics of the RPC address; without login only if that is on loopback")
 	f.BoolVar(&n.rest, "rest", false, "serve REST as well (not built yet)")
 	f.StringArrayVar(&n.P2PListen, "p2p-listen", nil, "`multiaddr` to listen on for peers, such as /ip4/0.0.0.0/tcp/9833; repeatable")
-	f.StringArrayVar(&n.Peers, "peer", nil, "`multiaddr` of a peer to dial and keep, ending in /p2p/ID; repeatable")
+	f.StringArrayVar(&n.Peers, "peer", nil, "`multiaddr` of a peer to dial and keep, ending in /p2p/ID, or /dnsaddr/NAME; repeatable")
 	f.BoolVar(&n.noDiscovery, "no-discovery", false, "look for no peers beside those of --peer and 'groat peer add'")
+	f.BoolVar(&n.noNAT, "no-nat", false, "do not try to become reachable behind a router (never tried on regtest)")
 	f.BoolVar(&n.AllowPrivate, "allow-private", false, "treat peers with private addresses as any others (always so on regtest)")
 	f.IntVar(&n.MaxPeers, "max-peers", n.MaxPeers, "most connected peers, as a `number`")
 	f.StringVar(&n.Mine, "mine", "", "mine to this `address`, also while alone or behind")
@@ -97,6 +99,7 @@ func (n *nodeFlags) options(a *app) (node.Options, error) {
 		o.RPCListen = node.DefaultOptions(params).RPCListen
 	}
 	o.Discovery = !n.noDiscovery
+	o.NAT = !n.noNAT && !params.TestNetwork
 	o.AllowPrivate = o.AllowPrivate || params.TestNetwork
 	o.Version = version
 	if err := o.Check(); err != nil {
