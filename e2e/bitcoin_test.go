@@ -48,7 +48,7 @@ func TestImportBitcoinThroughKills(t *testing.T) {
 	t.Logf("undisturbed: %v, coins %s", whole, want)
 
 	// Each kill comes at a moment of its own; an import that was quicker than its kill is checked, and the next begins anew.
-	dir, kills, finished := t.TempDir(), soak(t, 25), 0
+	dir, kills, finished := t.TempDir(), soak(t, 50), 0
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
