@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -83,7 +84,7 @@ func (w *world) liar(victim *node) *stranger {
 	for i := range ids {
 		ids[i] = idOf(i)
 	}
-	fake := 0
+	var told atomic.Int64 // streams come side by side
 	s.SetStreamHandler(s.ids.status, func(st network.Stream) {
 		_, _ = newFrameReader(st, &meter{}, 64).next(maxStatusBytes, time.Second)
 		s.frame(st, s.status.encode())
@@ -93,7 +94,7 @@ func (w *world) liar(victim *node) *stranger {
 	s.SetStreamHandler(s.ids.peers, func(st network.Stream) {
 		var list []peerRecord
 		for range maxRecords {
-			fake++
+			fake := int(told.Add(1))
 			ip := fmt.Sprintf("/ip4/77.%d.%d.1/udp/8000/quic-v1", fake%4, fake/4%250)
 			list = append(list, peerRecord{ID: ids[fake%len(ids)], Addrs: []ma.Multiaddr{ma.StringCast(ip)}, Seen: time.Now()})
 		}
