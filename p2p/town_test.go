@@ -65,9 +65,6 @@ func (w *world) report(what string, times []time.Duration) {
 // The network that users have: links of 10 to 90 ms, payments at 500 a second, full blocks, nodes that come and go, lost packets and a split.
 // Signatures are not checked. Twenty nodes, or a hundred in make soak.
 func TestTown(t *testing.T) {
-	if underRace {
-		t.Skip("the race detector crashes on so many timers (golang/go#78156); make unit runs this test without it")
-	}
 	count := 20
 	if soak() {
 		count = 100
