@@ -319,6 +319,32 @@ func TestBookContest(t *testing.T) {
 	}
 }
 
+// After a restart those who answered last time can be dialled at once; those who did not rest as long as they would have.
+func TestBookRestsOverARestart(t *testing.T) {
+	b, s := newBook([16]byte{9}, false), newShelf()
+	there, gone := recordAt(1, "1.2.3.4", t0), recordAt(2, "5.6.7.8", t0)
+	for _, r := range []peerRecord{there, gone} {
+		b.good(r, t0)
+		b.dialling(bookKey{r.ip(), r.ID}, true, t0)
+	}
+	b.good(there, t0)
+	if _, ok := b.pick(rand.New(rand.NewPCG(1, 1)), false, t0, anybody); ok {
+		t.Error("dialled twice in a moment")
+	}
+	if err := saveAll(s, b.changes()); err != nil {
+		t.Fatal(err)
+	}
+	again := newBook(b.secret, false)
+	if err := again.load(s, t0); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		if r, ok := again.pick(rand.New(rand.NewPCG(1, 1)), false, t0, anybody); !ok || r.ID != there.ID {
+			t.Fatalf("picked %v, %v", r, ok)
+		}
+	}
+}
+
 // Whatever happens, the book is sound, and it is the same after a restart.
 func TestBookRandom(t *testing.T) {
 	rng := rand.New(rand.NewPCG(6, 6))

@@ -85,10 +85,14 @@ func (b *book) load(s Shelf, now time.Time) error {
 	return err
 }
 
-// restore puts a stored entry in its place.
+// restore puts a stored entry in its place. One that answered when it was last dialled need not rest: whoever starts again soon after its dials would
+// find nobody for as long.
 func (b *book) restore(e *bookEntry, now time.Time) {
 	e.num = b.next
 	b.next++
+	if e.attempts == 0 {
+		e.tryAt = time.Time{}
+	}
 	at := b.triedPlace(e.key())
 	if !e.tried || b.tried[at.bucket][at.slot] != nil {
 		b.shelve(e, now)

@@ -59,7 +59,7 @@ func TestBookSurvivesARestart(t *testing.T) {
 		town[0].halt()
 		n.opts.Peers = nil
 		n.again()
-		took := w.until(2*time.Minute, "it is back", func() bool { return n.Count() >= 3 })
+		took := w.until(5*time.Second, "it is back", func() bool { return n.Count() >= 3 })
 		t.Log("back after", took)
 		kinds := map[string]int{}
 		for _, p := range n.Peers() {
