@@ -56,9 +56,13 @@ func openDataDir(path string, p *consensus.Params) (*dataDir, error) {
 // openExistingDataDir is openDataDir for work that makes no sense on a directory that holds nothing yet.
 func openExistingDataDir(path string, p *consensus.Params) (*dataDir, error) {
 	if _, err := os.Stat(filepath.Join(path, markerFile)); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s holds no data of network %s; choose the directory with --datadir and --network", path, p.Name)
+		return nil, holdsNothing(path, p)
 	}
 	return openDataDir(path, p)
+}
+
+func holdsNothing(path string, p *consensus.Params) error {
+	return fmt.Errorf("%s holds no data of network %s; choose the directory with --datadir and --network", path, p.Name)
 }
 
 // claim writes this process into the lock and checks, or writes, the marker.

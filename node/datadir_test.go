@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"groat/consensus"
+	"groat/internal/store"
 )
 
 func TestDataDirectoryIsHeldByOne(t *testing.T) {
@@ -86,6 +87,32 @@ func TestDataDirectoryThatIsNotWhole(t *testing.T) {
 	}
 	d, err := openDataDir(o.dir(), o.Params)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.close(); err != nil { // killed before the database was made
+		t.Fatal(err)
+	}
+	if _, err := Verify(t.Context(), o, false, nil); err == nil || !strings.Contains(err.Error(), "holds no data") {
+		t.Errorf("a directory and no more: %v", err)
+	}
+	db, err := store.Open(store.Options{Dir: filepath.Join(o.dir(), "db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil { // killed before the directory of the block files was made
+		t.Fatal(err)
+	}
+	if found, err := Verify(t.Context(), o, true, nil); err != nil || len(found.Problems) != 0 {
+		t.Errorf("an empty database: %+v, %v", found, err)
+	}
+	if err := errors.Join(os.RemoveAll(filepath.Join(o.dir(), "db")), os.Mkdir(filepath.Join(o.dir(), "blocks"), 0o700),
+		os.WriteFile(filepath.Join(o.dir(), "blocks", "blk00000.dat"), nil, 0o600)); err != nil { // somebody removed the database
+		t.Fatal(err)
+	}
+	if found, err := Verify(t.Context(), o, true, nil); err != nil || len(found.Problems) != 1 {
+		t.Errorf("no database: %+v, %v", found, err)
+	}
+	if d, err = openDataDir(o.dir(), o.Params); err != nil {
 		t.Fatal(err)
 	}
 	if err := errors.Join(writeJSON(filepath.Join(o.dir(), rebuildFile), rebuildState{}), d.close()); err != nil {

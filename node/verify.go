@@ -30,10 +30,12 @@ func Verify(ctx context.Context, o Options, deep bool, report func(Progress)) (f
 		return found, err
 	}
 	db, err := store.OpenToRead(store.Options{Dir: dir.store(), Budget: o.budget() / storeShare, Log: o.Log})
-	if errors.Is(err, store.ErrDamaged) {
+	switch {
+	case errors.Is(err, store.ErrNone) && errors.Is(chain.CanRebuild(co), chain.ErrNoBlocks):
+		return found, holdsNothing(dir.path, o.Params)
+	case errors.Is(err, store.ErrNone), errors.Is(err, store.ErrDamaged):
 		return Inspection{Problems: []string{err.Error()}}, nil
-	}
-	if err != nil {
+	case err != nil:
 		return found, err
 	}
 	defer func() { err = o.closed(err, db.Close()) }()

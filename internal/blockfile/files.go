@@ -3,6 +3,7 @@ package blockfile
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"path/filepath"
 	"strconv"
@@ -54,6 +55,7 @@ type Files struct {
 	synced Pos              // nothing before it is lost in a crash
 	last   File             // the file that end is in
 	sizes  map[uint32]int64 // of all files before it
+	failed error            // of a sync, after which nothing counts as synced any more
 }
 
 // Open opens the series. It cuts torn records behind o.Synced and returns ErrDamaged if something before it is missing.
@@ -93,6 +95,9 @@ func (f *Files) survey() (uint32, error) {
 // eachFile calls fn for every file of the series, in any order.
 func (f *Files) eachFile(fn func(n uint32, size int64)) error {
 	sizes, err := f.o.FS.List(f.o.Dir)
+	if errors.Is(err, fs.ErrNotExist) { // a kill came before the directory was made
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("list the block files: %w", err)
 	}
@@ -196,7 +201,8 @@ func (f *Files) rotate() error {
 		return fmt.Errorf("begin a block file: %w", disk.Explain(f.o.Dir, err))
 	}
 	if err := f.o.FS.SyncDir(f.o.Dir); err != nil {
-		return errors.Join(fmt.Errorf("begin a block file: %w", err), next.Close())
+		f.failed = fmt.Errorf("begin a block file: %w", disk.Explain(f.o.Dir, err))
+		return errors.Join(f.failed, next.Close())
 	}
 	if err := f.last.Close(); err != nil {
 		return errors.Join(fmt.Errorf("end a block file: %w", err), next.Close())
@@ -265,7 +271,8 @@ func (f *Files) scanFile(n uint32, from, end Pos, fn func(Location, []byte) erro
 	return nil
 }
 
-// Sync returns when all that was appended is on the disk, with the place up to which that holds.
+// Sync returns when all that was appended is on the disk, with the place up to which that holds. After one failure it always fails: the
+// operating system may have dropped what it could not write, and would say at the next sync that all is well.
 func (f *Files) Sync() (Pos, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -276,11 +283,12 @@ func (f *Files) Sync() (Pos, error) {
 }
 
 func (f *Files) syncLast() error {
-	if f.synced == f.end {
-		return nil
+	if f.failed != nil || f.synced == f.end {
+		return f.failed
 	}
 	if err := f.last.Sync(); err != nil {
-		return fmt.Errorf("sync %s: %w", f.path(f.end.File), disk.Explain(f.o.Dir, err))
+		f.failed = fmt.Errorf("sync %s: %w", f.path(f.end.File), disk.Explain(f.o.Dir, err))
+		return f.failed
 	}
 	f.synced = f.end
 	return nil

@@ -160,8 +160,9 @@ func TestDamageBeforeSynced(t *testing.T) {
 // failing is a file system on which the n-th write, sync or new file fails, a write after half of it.
 type failing struct {
 	OS
-	left int
-	err  error
+	left   int
+	err    error
+	synced bool // it was a sync that failed
 }
 
 type failingFile struct {
@@ -189,15 +190,25 @@ func (f failingFile) WriteAt(b []byte, at int64) (int, error) {
 
 func (f failingFile) Sync() error {
 	if f.fs.hit() {
+		f.fs.synced = true
 		return f.fs.err
 	}
 	return f.File.Sync()
 }
 
-// Whichever call fails, what was appended before is there and the next call goes on.
+func (f *failing) SyncDir(dir string) error {
+	if f.hit() {
+		f.synced = true
+		return f.err
+	}
+	return f.OS.SyncDir(dir)
+}
+
+// Whichever call fails, what was appended before is there and the next call goes on; but after a sync that failed, nothing counts as synced, whatever
+// the next one says.
 func TestEveryCallFailsOnce(t *testing.T) {
 	full := &os.PathError{Op: "write", Path: "x", Err: errNoSpace}
-	for n := 3; n < 20; n++ { // the first two are Open's
+	for n := 4; n < 20; n++ { // the first three are Open's
 		fs := &failing{left: n, err: full}
 		dir := t.TempDir()
 		f := open(t, Options{Dir: dir, MaxBytes: 100, FS: fs})
@@ -207,10 +218,20 @@ func TestEveryCallFailsOnce(t *testing.T) {
 				if !errors.Is(err, disk.ErrFull) {
 					t.Fatalf("call %d: got %v, want ErrFull", n, err)
 				}
-				failed++
+				if failed++; fs.synced {
+					break
+				}
 				continue
 			}
 			i++
+		}
+		if fs.synced {
+			for range 2 {
+				if _, err := f.Sync(); !errors.Is(err, disk.ErrFull) {
+					t.Fatalf("call %d was a sync that failed, and the next one says %v", n, err)
+				}
+			}
+			continue
 		}
 		if failed != 1 && fs.left < 0 {
 			t.Fatalf("call %d: %d appends failed", n, failed)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -12,11 +13,11 @@ import (
 	"groat/internal/disk"
 )
 
-// OpenToRead opens the store in o.Dir and leaves it as it is: nothing may be written. After a crash there are logs that Badger can only
+// OpenToRead opens the store in o.Dir and leaves it as it is: nothing may be written. It returns ErrNone if nothing has been. After a crash there are logs that Badger can only
 // read by bringing them in order, so then a copy is opened, next to the store, which Close removes.
 func OpenToRead(o Options) (*DB, error) {
-	if _, err := os.Stat(o.Dir); err != nil {
-		return nil, fmt.Errorf("there is no store: %w", err)
+	if there, err := begun(o.Dir); err != nil || !there {
+		return nil, cmp.Or(err, ErrNone)
 	}
 	lock := flock.New(filepath.Join(o.Dir, "groat.lock"))
 	switch held, err := lock.TryLock(); {

@@ -29,6 +29,7 @@ var (
 	ErrDamaged  = errors.New("the store is damaged") // a checksum does not match: the disk's fault, never a peer's
 	ErrTooBig   = errors.New("more than one transaction of the store can hold")
 	ErrLocked   = errors.New("the store is in use by another process")
+	ErrNone     = errors.New("there is no store")
 )
 
 // Sizes of a memory table, which is also what one write-ahead log holds. A transaction takes up to 15 % of it.
@@ -94,6 +95,9 @@ func open(o Options) (*DB, error) {
 	if err := removeEmptyLogs(o.Dir); err != nil {
 		return nil, err
 	}
+	if _, err := begun(o.Dir); err != nil {
+		return nil, err
+	}
 	logs, err := filepath.Glob(filepath.Join(o.Dir, "*.mem"))
 	if err != nil {
 		return nil, fmt.Errorf("list the store's logs: %w", err)
@@ -143,6 +147,20 @@ func openBadger(dir string, log *slog.Logger, o badger.Options) (db *badger.DB, 
 		return nil, errors.Join(fmt.Errorf("%w: a table cannot be read", ErrDamaged), db.Close())
 	}
 	return db, nil
+}
+
+// begun says whether there is a store in dir. One without its list of tables is ErrDamaged: Badger would take it for a new one and remove all tables.
+func begun(dir string) (bool, error) {
+	_, err := os.Stat(filepath.Join(dir, badger.ManifestFilename))
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return err == nil, err
+	}
+	for _, pattern := range []string{"*.sst", "*.mem"} {
+		if names, err := filepath.Glob(filepath.Join(dir, pattern)); err != nil || len(names) > 0 {
+			return false, errors.Join(fmt.Errorf("%w: its list of tables, %s, is missing", ErrDamaged, badger.ManifestFilename), err)
+		}
+	}
+	return false, nil
 }
 
 // removeEmptyLogs removes what a kill between the making and the sizing of a log leaves: Badger refuses to open with

@@ -246,3 +246,25 @@ func TestVerifyPassesGoodTables(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Without its list of tables a store is damaged; Badger would make a new list and remove the tables.
+func TestLostManifest(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := OpenToRead(Options{Dir: dir}); !errors.Is(err, ErrNone) {
+		t.Fatalf("nothing there: got %v, want ErrNone", err)
+	}
+	db := openIn(t, dir)
+	put(t, db.Prefix("a"), "k", "v")
+	closeDB(t, db)
+	if err := os.Remove(filepath.Join(dir, "MANIFEST")); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the first try has removed nothing
+		if _, err := Open(Options{Dir: dir}); !errors.Is(err, ErrDamaged) {
+			t.Fatalf("got %v, want ErrDamaged", err)
+		}
+		if _, err := OpenToRead(Options{Dir: dir}); !errors.Is(err, ErrDamaged) {
+			t.Fatalf("to read: got %v, want ErrDamaged", err)
+		}
+	}
+}
