@@ -14,8 +14,15 @@ import (
 	"groat/internal/store"
 )
 
-// viewChanges bounds a view: a reorganisation that changes more is committed in steps, on the way down too.
-const viewChanges = 500_000
+// A reorganisation that changes more coins than fit into a part of the memory for them is committed in steps, on the way down too.
+const (
+	viewShare   = 4    // of that memory, as a divisor
+	changeBytes = 200  // of memory that a changed coin takes in a view, about
+	leastView   = 4096 // changes that are always taken at once
+)
+
+// viewChanges returns how many changes a view holds at most, or a block more, with so much memory for coins.
+func viewChanges(cacheBytes int64) int { return int(max(cacheBytes/viewShare/changeBytes, leastView)) }
 
 // activate moves the tip to the best block that is here. The writer calls it. A block that breaks a rule on the way is marked and the
 // next best is taken, so that an error is never a block's.
@@ -48,7 +55,7 @@ func (c *Chain) move(ctx context.Context, undo, connect []id) error {
 			return err
 		}
 		at, moved = c.before(i), moved+1
-		if last := k == len(undo)-1 && len(connect) == 0; last || len(v.changes) > viewChanges {
+		if last := k == len(undo)-1 && len(connect) == 0; last || len(v.changes) > c.far {
 			if err := commit(); err != nil {
 				return err
 			}
@@ -70,7 +77,7 @@ func (c *Chain) move(ctx context.Context, undo, connect []id) error {
 			return c.refuse(i, err)
 		}
 		at, moved = next, moved+1
-		if k < len(connect)-1 && at.Work.Cmp(c.tip.Work) <= 0 && len(v.changes) <= viewChanges {
+		if k < len(connect)-1 && at.Work.Cmp(c.tip.Work) <= 0 && len(v.changes) <= c.far {
 			continue
 		}
 		if err := commit(); err != nil {

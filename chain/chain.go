@@ -95,6 +95,7 @@ type Chain struct {
 	settled atomic.Bool      // the initial download is over, for good
 	trouble chan error       // holds the error that Run has to end with
 	stretch int              // stretchChanges; set once, less in tests
+	far     int              // viewChanges; set once, less in tests
 
 	whole blockfile.Pos // set by Rebuild before anything else: the block files are good up to here whatever the store says
 
@@ -138,7 +139,7 @@ func prepare(o Options) (*Chain, error) {
 		return nil, err
 	}
 	return &Chain{
-		o: o, writer: make(chan struct{}, 1), trouble: make(chan error, 1), last: o.Now(), stretch: stretchChanges,
+		o: o, writer: make(chan struct{}, 1), trouble: make(chan error, 1), last: o.Now(), stretch: stretchChanges, far: viewChanges(o.CacheBytes),
 		tree: newTree(o.Params), coins: newCache(), recent: newRecent(), reasons: make(map[id]consensus.RuleError),
 	}, nil
 }
