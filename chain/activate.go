@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
-	"github.com/btcsuite/btcd/wire/v2"
 
 	"groat/consensus"
 	"groat/internal/blockfile"
@@ -347,39 +346,4 @@ func (c *Chain) tidy() error {
 		return c.flush()
 	}
 	return nil
-}
-
-// load returns those of the coins that exist at the tip. The writer calls it.
-func (c *Chain) load(ops []wire.OutPoint) (consensus.Coins, error) {
-	coins := make(consensus.Coins, len(ops))
-	unknown, err := c.coins.look(ops, coins)
-	if err != nil {
-		return nil, damaged(err)
-	}
-	return coins, c.read(unknown, coins)
-}
-
-// read adds those of the coins to coins that exist on the disk.
-func (c *Chain) read(ops []wire.OutPoint, coins consensus.Coins) error {
-	if len(ops) == 0 {
-		return nil
-	}
-	return c.o.Store.View(func(r store.Reader) error {
-		for _, op := range ops {
-			key := keyOf(op)
-			value, err := r.Get(append([]byte{coinPrefix}, key[:]...))
-			if errors.Is(err, store.ErrNotFound) {
-				continue
-			}
-			var coin consensus.Coin
-			if err == nil {
-				coin, err = decodeCoin(value)
-			}
-			if err != nil {
-				return damaged(fmt.Errorf("coin %v: %w", op, err))
-			}
-			coins[op] = coin
-		}
-		return nil
-	})
 }

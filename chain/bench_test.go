@@ -162,6 +162,35 @@ func BenchmarkFlush(b *testing.B) {
 	})
 }
 
+// BenchmarkLoad finds the coins that a block of 4,000 inputs spends, of a million that are on the disk only.
+func BenchmarkLoad(b *testing.B) {
+	const coins, inputs = 1_000_000, 4_000
+	value := appendCoin(nil, &consensus.Coin{Value: 123_456, PkScript: make([]byte, 22), Height: 500_000, MedianTime: 1_700_000_000})
+	c, done := openBench(b, Options{CacheBytes: 256 << 20})
+	defer done()
+	for i := range coins {
+		key := numberedKey(i)
+		c.coins.put(&key, coinExists|coinDirty, value)
+	}
+	if err := c.Flush(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+	c.coins = newCache()
+	ops := make([]wire.OutPoint, inputs)
+	next := 0
+	for b.Loop() {
+		for k := range ops {
+			next = (next + 7_919) % coins
+			key := numberedKey(next)
+			ops[k] = key.outPoint()
+		}
+		if found, err := c.load(ops); err != nil || len(found) != inputs {
+			b.Fatalf("%d coins, %v", len(found), err)
+		}
+	}
+	b.ReportMetric(float64(b.N)*inputs/b.Elapsed().Seconds(), "coins/s")
+}
+
 // BenchmarkReorg leaves 1,000 blocks of 20 payments for 1,001 others that the chain has not seen before, without their scripts, and counts the payments
 // on both sides.
 func BenchmarkReorg(b *testing.B) {
