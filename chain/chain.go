@@ -69,6 +69,9 @@ const (
 	DefaultReserve    = 32 << 20
 )
 
+// maxCacheBytes is what a table can name with room to spare: what one reorganisation changes comes on top before coins are evicted.
+const maxCacheBytes = (1 << 32) * unitBytes / 4 * 3
+
 func (o Options) withDefaults() Options {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -79,6 +82,7 @@ func (o Options) withDefaults() Options {
 	if o.CacheBytes == 0 {
 		o.CacheBytes = DefaultCacheBytes
 	}
+	o.CacheBytes = min(o.CacheBytes, maxCacheBytes)
 	if o.Reserve == 0 {
 		o.Reserve = DefaultReserve
 	}

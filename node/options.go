@@ -71,6 +71,8 @@ func (o Options) Check() error {
 		return errors.New("--max-peers must not be negative")
 	case o.CacheMiB < minCacheMiB:
 		return fmt.Errorf("--dbcache %d is too small; at least %d MiB are needed", o.CacheMiB, minCacheMiB)
+	case o.CacheMiB > maxMiB || o.MempoolMiB > maxMiB || o.PruneMiB > maxMiB:
+		return fmt.Errorf("--dbcache, --maxmempool and --prune are in MiB: %d is too much", max(o.CacheMiB, o.MempoolMiB, o.PruneMiB))
 	case o.MempoolMiB < minMempoolMiB:
 		return fmt.Errorf("--maxmempool %d is too small; at least %d MiB are needed", o.MempoolMiB, minMempoolMiB)
 	case o.MineThreads < 1:
@@ -92,6 +94,9 @@ const (
 	minMempoolMiB = 5
 	minPruneMiB   = 550 // as in Bitcoin Core
 )
+
+// maxMiB is more than any machine has, and far from where bytes overflow.
+const maxMiB = 1 << 24
 
 // dir returns the directory of the network.
 func (o Options) dir() string { return filepath.Join(o.DataDir, o.Params.Name) }

@@ -61,6 +61,7 @@ func TestUsageErrors(t *testing.T) {
 		{"node --network regtest --log-level loud", []string{"debug, info, warn, error"}},
 		{"node --network regtest --rpc-user me", []string{"belong together"}},
 		{"node --network regtest --dbcache 0", []string{"--dbcache 0 is too small"}},
+		{"node --network regtest --dbcache 99999999999999", []string{"in MiB", "99999999999999 is too much"}},
 		{"node --network regtest --assume-valid xyz", []string{"--assume-valid xyz"}},
 		{"node --network testnet --prune 549", []string{"--prune 549", "550"}},
 		{"node --network main --test-activation-height segwit@1", []string{"only be moved on regtest"}},
