@@ -2,6 +2,7 @@ package chain
 
 import (
 	"context"
+	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
@@ -39,11 +40,17 @@ func makeLoad(b *testing.B, kind loadchain.Kind, txs, perBlock int) load {
 // openBench opens an empty chain on a real store.
 func openBench(b *testing.B, o Options) (c *Chain, done func()) {
 	b.Helper()
-	db, err := store.Open(store.Options{Dir: b.TempDir()})
+	return openBenchIn(b, b.TempDir(), o)
+}
+
+// openBenchIn opens the chain in dir, which may have one.
+func openBenchIn(b *testing.B, dir string, o Options) (c *Chain, done func()) {
+	b.Helper()
+	db, err := store.Open(store.Options{Dir: filepath.Join(dir, "db")})
 	if err != nil {
 		b.Fatal(err)
 	}
-	o.Params, o.Dir, o.Store = consensus.Regtest(), b.TempDir(), db.Prefix("chain")
+	o.Params, o.Dir, o.Store = consensus.Regtest(), dir, db.Prefix("chain")
 	if o.Scripts == nil {
 		o.Scripts = verify.New(runtime.GOMAXPROCS(0), 200_000)
 	}
@@ -73,8 +80,14 @@ func feed(b *testing.B, c *Chain, raw [][]byte) {
 	}
 }
 
-// perTx measures work over and over, each time on what prepare made, and reports its cost for each of n transactions.
+// perTx is per for n transactions.
 func perTx(b *testing.B, n int, prepare func() (work, done func())) {
+	b.Helper()
+	per(b, "tx", n, prepare)
+}
+
+// per measures work over and over, each time on what prepare made, and reports its cost for each of n things.
+func per(b *testing.B, thing string, n int, prepare func() (work, done func())) {
 	b.Helper()
 	var cpu time.Duration
 	for b.Loop() {
@@ -90,8 +103,8 @@ func perTx(b *testing.B, n int, prepare func() (work, done func())) {
 		b.StartTimer()
 	}
 	total := float64(b.N) * float64(n)
-	b.ReportMetric(cpu.Seconds()*1e6/total, "cpu-µs/tx")
-	b.ReportMetric(total/b.Elapsed().Seconds(), "tx/s")
+	b.ReportMetric(cpu.Seconds()*1e6/total, "cpu-µs/"+thing)
+	b.ReportMetric(total/b.Elapsed().Seconds(), thing+"/s")
 }
 
 // BenchmarkConnect takes serialized blocks to the tip: parsed, checked, scripts run, stored.

@@ -67,30 +67,38 @@ func (c *Chain) write() error {
 	return nil
 }
 
-// unsaved takes the nodes that the disk does not know, and says where their blocks and the coins in memory lead. What it returns refers to
-// nothing that is appended afterwards.
-func (c *Chain) unsaved() ([]record, place) {
+// unsaved takes the nodes that the disk does not know, and says where the coins in memory lead.
+func (c *Chain) unsaved() ([]id, place) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	nodes := make([]record, len(c.tree.unsaved))
-	for k, i := range c.tree.unsaved {
-		nodes[k].key, nodes[k].value = c.tree.encodeNode(i)
-		c.tree.at(i).flags &^= unsaved
+	nodes := c.tree.unsaved
+	for _, i := range nodes {
+		c.tree.at(i).flags &^= unsaved // one that changes from now on is unsaved again
 	}
 	c.tree.unsaved = nil
 	return nodes, place{tip: c.tip.Hash, tally: c.tally}
 }
 
 // unsave gives back what unsaved took.
-func (c *Chain) unsave(nodes []record) {
+func (c *Chain) unsave(nodes []id) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, r := range nodes {
-		if s, err := decodeNode(r.key, r.value); err == nil {
-			i, _ := c.tree.find(s.hash)
-			c.tree.touch(i)
+	for _, i := range nodes {
+		c.tree.touch(i)
+	}
+}
+
+// eachNode calls fn for the records of nodes and stops at its first error. They are made one by one: there may be a million.
+func (c *Chain) eachNode(nodes []id, goal *place, fn func(record) error) error {
+	for _, i := range nodes {
+		c.mu.RLock()
+		key, value := c.tree.encodeNode(i, goal.blocks)
+		c.mu.RUnlock()
+		if err := fn(record{key, value}); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // enough checks that there is room for the whole flush before it begins.
@@ -115,8 +123,7 @@ func (c *Chain) syncFiles(goal *place) (err error) {
 }
 
 // writeAll writes nodes, coins and the place to the store, in one transaction if they fit.
-func (c *Chain) writeAll(nodes []record, goal *place) error {
-	done := c.reached(goal)
+func (c *Chain) writeAll(nodes []id, goal *place) error {
 	var all store.Batch
 	fill := func(r record) error {
 		r.addTo(&all)
@@ -125,7 +132,7 @@ func (c *Chain) writeAll(nodes []record, goal *place) error {
 		}
 		return nil
 	}
-	err := c.fillAll(append(nodes, done...), fill)
+	err := c.fillAll(nodes, goal, fill)
 	if err == nil {
 		return c.o.Store.Update(&all)
 	}
@@ -135,11 +142,14 @@ func (c *Chain) writeAll(nodes []record, goal *place) error {
 	return c.writeInParts(nodes, goal)
 }
 
-func (c *Chain) fillAll(records []record, fill func(record) error) error {
-	for _, r := range records {
+func (c *Chain) fillAll(nodes []id, goal *place, fill func(record) error) error {
+	for _, r := range c.reached(goal) {
 		if err := fill(r); err != nil {
 			return err
 		}
+	}
+	if err := c.eachNode(nodes, goal, fill); err != nil {
+		return err
 	}
 	return c.eachDirty(fill)
 }
@@ -161,16 +171,14 @@ func (c *Chain) reached(goal *place) []record {
 
 // writeInParts writes what does not fit into one transaction. The index comes first, then the goal: a crash after that lets Open
 // work out again from the files what the coins have to be, and each of those changes may be made twice.
-func (c *Chain) writeInParts(nodes []record, goal *place) error {
+func (c *Chain) writeInParts(nodes []id, goal *place) error {
 	w := parts{store: c.o.Store}
 	// In a new directory the first parts would otherwise belong to nothing.
 	if err := w.add(record{[]byte(placeKey), c.disk.encode(c.o.Params.GenesisHash)}); err != nil {
 		return c.half(err)
 	}
-	for _, r := range nodes {
-		if err := w.add(r); err != nil {
-			return c.half(err)
-		}
+	if err := c.eachNode(nodes, goal, w.add); err != nil {
+		return c.half(err)
 	}
 	if err := w.flush(); err != nil {
 		return c.half(err)

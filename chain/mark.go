@@ -40,7 +40,7 @@ func (c *Chain) Reconsider(ctx context.Context, hash chainhash.Hash) error {
 // less work than the tip, or one that is not here with all before it.
 func (c *Chain) Precious(ctx context.Context, hash chainhash.Hash) error {
 	return c.remark(ctx, hash, func(i id) {
-		if c.tree.at(i).work.Cmp(c.tip.Work) >= 0 {
+		if c.tree.work(i).Cmp(c.tip.Work) >= 0 {
 			c.tree.prefer(i)
 		}
 	})

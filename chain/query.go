@@ -183,7 +183,7 @@ func (c *Chain) Tips() []ledger.Tip {
 			ends = append(ends, i)
 		}
 	}
-	slices.SortStableFunc(ends, func(a, b id) int { return t.at(b).work.Cmp(t.at(a).work) })
+	slices.SortStableFunc(ends, func(a, b id) int { return t.work(b).Cmp(t.work(a)) })
 	tips := make([]ledger.Tip, len(ends))
 	for k, i := range ends {
 		n := t.at(i)
@@ -292,7 +292,7 @@ func (c *Chain) WantedAside(goal chainhash.Hash, max int) (fork int32, refs []le
 	defer c.mu.RUnlock()
 	t := c.tree
 	i, ok := t.find(goal)
-	if !ok || t.at(i).has(invalid) || t.at(i).work.Cmp(t.at(t.tip()).work) <= 0 {
+	if !ok || t.at(i).has(invalid) || t.work(i).Cmp(t.work(t.tip())) <= 0 {
 		return -1, nil
 	}
 	leaves := t.fork(i, t.bestHeader())

@@ -102,10 +102,14 @@ type savedNode struct {
 
 const savedFlags = connected | failed | pruned
 
-// encodeNode returns the index record of i.
-func (t *tree) encodeNode(i id) (key, value []byte) {
+// encodeNode returns the index record of i without its block if that lies behind synced: such a block came after the files were synced, so a
+// crash may take it.
+func (t *tree) encodeNode(i id, synced blockfile.Pos) (key, value []byte) {
 	n := t.at(i)
 	s := savedNode{n.height, n.hash, t.header(i), n.flags & savedFlags, n.order, n.txs, n.block, n.undo}
+	if !n.block.Before(synced) {
+		s.block, s.txs = blockfile.Location{}, 0
+	}
 	return s.encode()
 }
 
@@ -165,7 +169,7 @@ func (t *tree) restore(s *savedNode) error {
 		if !ok || t.at(parent).height != s.height-1 {
 			return fmt.Errorf("block %v at height %d has no parent in the index", s.hash, s.height)
 		}
-		i = t.add(parent, &s.header, s.hash, t.at(parent).work.Add(consensus.WorkOf(s.header.Bits)))
+		i = t.add(parent, &s.header, s.hash, t.work(parent).Add(consensus.WorkOf(s.header.Bits)))
 	} else if s.hash != t.at(0).hash {
 		return fmt.Errorf("block %v is at height 0", s.hash)
 	}

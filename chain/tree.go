@@ -30,7 +30,7 @@ const (
 type node struct {
 	hash    chainhash.Hash
 	merkle  chainhash.Hash
-	work    consensus.Work
+	work    [16]byte           // the lower half; tree.work returns it whole
 	block   blockfile.Location // zero while the block is not here
 	undo    blockfile.Location // zero while it was never connected
 	version int32
@@ -58,8 +58,9 @@ type tree struct {
 	params  *consensus.Params
 	chunks  []*[chunk]node
 	len     id
-	ids     map[chainhash.Hash]id
-	waiting map[id][]id // blocks that are here, by the parent that is not linked
+	index   headerIndex
+	huge    map[id]consensus.Work // work that a node has no room for, which is far more than anybody can hash
+	waiting map[id][]id           // blocks that are here, by the parent that is not linked
 	unsaved []id
 	early   int32 // the lowest order given, to what an operator chose
 	late    int32 // the highest order given
@@ -71,7 +72,7 @@ type tree struct {
 
 // newTree returns the tree that has only the first block of p.
 func newTree(p *consensus.Params) *tree {
-	t := &tree{params: p, ids: make(map[chainhash.Hash]id), waiting: make(map[id][]id)}
+	t := &tree{params: p, index: newHeaderIndex(), huge: make(map[id]consensus.Work), waiting: make(map[id][]id)}
 	genesis := consensus.Genesis(p)
 	t.add(none, &p.Genesis.Header, genesis.Hash, genesis.Work)
 	t.headers, t.active = []id{0}, []id{0}
@@ -80,9 +81,22 @@ func newTree(p *consensus.Params) *tree {
 
 func (t *tree) at(i id) *node { return &t.chunks[i/chunk][i%chunk] }
 
-func (t *tree) find(hash chainhash.Hash) (id, bool) {
-	i, ok := t.ids[hash]
-	return i, ok
+// work returns the work of i and all its ancestors.
+func (t *tree) work(i id) (w consensus.Work) {
+	if w, ok := t.huge[i]; ok {
+		return w
+	}
+	lower := &t.at(i).work
+	copy(w[len(w)-len(lower):], lower[:])
+	return w
+}
+
+func (t *tree) setWork(i id, w consensus.Work) {
+	lower := &t.at(i).work
+	copy(lower[:], w[len(w)-len(lower):])
+	if t.work(i) != w {
+		t.huge[i] = w
+	}
 }
 
 // add adds a header behind parent, which was checked, and returns its id.
@@ -92,12 +106,13 @@ func (t *tree) add(parent id, h *wire.BlockHeader, hash chainhash.Hash, work con
 		t.chunks = append(t.chunks, new([chunk]node))
 	}
 	t.len++
-	t.ids[hash] = i
 	n := t.at(i)
 	*n = node{
-		hash: hash, merkle: h.MerkleRoot, work: work, version: h.Version, time: uint32(h.Timestamp.Unix()),
+		hash: hash, merkle: h.MerkleRoot, version: h.Version, time: uint32(h.Timestamp.Unix()),
 		bits: h.Bits, nonce: h.Nonce, parent: parent, skip: none,
 	}
+	t.setWork(i, work)
+	t.enter(i)
 	if parent != none {
 		up := t.at(parent)
 		n.height = up.height + 1
@@ -105,7 +120,7 @@ func (t *tree) add(parent id, h *wire.BlockHeader, hash chainhash.Hash, work con
 		n.flags = up.flags & invalid
 	}
 	t.touch(i)
-	if parent != none && !n.has(invalid) && work.Cmp(t.at(t.bestHeader()).work) > 0 {
+	if parent != none && !n.has(invalid) && work.Cmp(t.work(t.bestHeader())) > 0 {
 		t.headers = t.follow(t.headers, i)
 	}
 	return i
@@ -175,11 +190,10 @@ func (t *tree) link(i id) {
 
 // better says whether a is to be followed rather than b: it has more work, or as much and was there first.
 func (t *tree) better(a, b id) bool {
-	x, y := t.at(a), t.at(b)
-	if c := x.work.Cmp(y.work); c != 0 {
+	if c := t.work(a).Cmp(t.work(b)); c != 0 {
 		return c > 0
 	}
-	return x.order < y.order
+	return t.at(a).order < t.at(b).order
 }
 
 // judge works out again which nodes are invalid and which are best, after a mark was set or removed.
@@ -196,7 +210,7 @@ func (t *tree) judge() {
 		if n.has(linked) && t.better(i, t.best) {
 			t.best = i
 		}
-		if n.work.Cmp(t.at(header).work) > 0 {
+		if t.work(i).Cmp(t.work(header)) > 0 {
 			header = i
 		}
 	}
@@ -262,5 +276,5 @@ func (t *tree) state(i id) consensus.State {
 		headers[k] = t.header(j)
 	}
 	start := t.at(t.ancestor(i, height-height%2016))
-	return consensus.Rebuild(t.params, height, t.at(i).work, headers, start.time)
+	return consensus.Rebuild(t.params, height, t.work(i), headers, start.time)
 }

@@ -84,7 +84,7 @@ func TestFollowAfterAShorterPath(t *testing.T) {
 	tree := newTree(p)
 	add := func(parent id, nonce uint32) id {
 		h := wire.BlockHeader{PrevBlock: tree.at(parent).hash, Bits: p.PowLimitBits, Nonce: nonce}
-		return tree.add(parent, &h, chainhash.Hash{byte(nonce)}, tree.at(parent).work.Add(consensus.WorkOf(h.Bits)))
+		return tree.add(parent, &h, chainhash.Hash{byte(nonce)}, tree.work(parent).Add(consensus.WorkOf(h.Bits)))
 	}
 	a1 := add(0, 1)
 	a2 := add(a1, 2)
