@@ -23,11 +23,9 @@ lint:
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-# The race detector needs a C compiler. It does not survive the timers of simulated networks (golang/go#78156), so those run without it;
-# GROAT_RACE_SIM=1 runs them with it all the same.
+# The race detector needs a C compiler. It watches the simulated networks too, which take half of the time.
 unit:
-	CGO_ENABLED=1 $(GO) test -race -timeout 8m $(UNIT)
-	$(GO) test -timeout 5m ./p2p
+	CGO_ENABLED=1 $(GO) test -race -timeout 10m $(UNIT)
 
 # Whole networks of real processes. They share the machine with nothing else, since they watch the clock. The second run watches
 # the nodes themselves with the race detector; one that finds something ends a node with an error.

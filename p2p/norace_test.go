@@ -2,5 +2,5 @@
 
 package p2p
 
-// underRace is explained where it is true.
+// underRace says that the race detector is on.
 const underRace = false

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -160,7 +159,7 @@ func TestOutboxBatches(t *testing.T) {
 }
 
 func TestFrames(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		a, b := net.Pipe()
 		defer a.Close()
 		defer b.Close()
@@ -193,7 +192,7 @@ func TestFrames(t *testing.T) {
 
 // The first byte may take its time, the rest may not.
 func TestFrameDeadlines(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		a, b := net.Pipe()
 		defer a.Close()
 		defer b.Close()
