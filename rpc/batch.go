@@ -11,7 +11,7 @@ import (
 const pieceBytes = 1 << 20
 
 // serveBody answers the body of a request: a call or a batch of them.
-func (s *Server) serveBody(w http.ResponseWriter, r *http.Request, o origin, body []byte) {
+func (s *Server) serveBody(w http.ResponseWriter, r *http.Request, o origin, body string) {
 	v, err := parseValue(body)
 	if err == nil && v.Kind == Array {
 		s.serveBatch(r.Context(), &pieces{w: w}, o, v.List)

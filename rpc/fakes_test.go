@@ -389,7 +389,7 @@ func (r *rig) use(p Parts) {
 // call calls a method with parameters in JSON.
 func (r *rig) call(method, params string) (any, error) {
 	r.t.Helper()
-	v, err := parseValue([]byte(params))
+	v, err := parseValue(params)
 	if err != nil {
 		r.t.Fatalf("parameters %s: %v", params, err)
 	}

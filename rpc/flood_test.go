@@ -95,7 +95,7 @@ func TestBatchOfNobody(t *testing.T) {
 		ran++
 		return strings.Repeat("x", pieceBytes), nil
 	}}}})
-	body := []byte(`[` + strings.TrimSuffix(strings.Repeat(`{"method":"long","id":1},`, 9), ",") + `]`)
+	body := `[` + strings.TrimSuffix(strings.Repeat(`{"method":"long","id":1},`, 9), ",") + `]`
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)
 	s.serveBody(gone{httptest.NewRecorder()}, r, origin{}, body)
 	if ran != 1 {

@@ -89,29 +89,36 @@ func pause(ctx context.Context, d time.Duration) {
 
 // readBody reads a request's body. The status is 0 unless the request is to be refused with it. A large body waits for a token,
 // so that however many come at the same time, memory holds few.
-func readBody(w http.ResponseWriter, r *http.Request, upload *token) (body []byte, status int) {
+func readBody(w http.ResponseWriter, r *http.Request, upload *token) (body string, status int) {
 	timeouts := http.NewResponseController(w)
 	_ = timeouts.SetReadDeadline(time.Now().Add(bodyTimeout)) // a writer that has no deadlines is a test's
 	limited := http.MaxBytesReader(w, r.Body, maxBodyBytes)
-	body, err := io.ReadAll(io.LimitReader(limited, smallBody))
-	if err == nil && len(body) == smallBody {
+	var text strings.Builder
+	err := appendBody(&text, io.LimitReader(limited, smallBody), min(r.ContentLength, smallBody))
+	if err == nil && text.Len() == smallBody {
 		if !upload.take(r.Context()) {
-			return nil, http.StatusServiceUnavailable
+			return "", http.StatusServiceUnavailable
 		}
 		_ = timeouts.SetReadDeadline(time.Now().Add(bodyTimeout)) // it was not the caller who was slow
-		var rest []byte
-		rest, err = io.ReadAll(limited)
-		body = append(body, rest...)
+		err = appendBody(&text, limited, min(r.ContentLength, maxBodyBytes)-smallBody)
 	}
 	_ = timeouts.SetReadDeadline(time.Time{}) // or a call that waits longer would be cut off
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, http.StatusRequestEntityTooLarge
+		return "", http.StatusRequestEntityTooLarge
 	case err != nil:
-		return nil, http.StatusBadRequest
+		return "", http.StatusBadRequest
 	}
-	return body, 0
+	return text.String(), 0
+}
+
+// appendBody appends what r has, which the caller said to be of so many bytes; less than 0 if it did not say.
+func appendBody(text *strings.Builder, r io.Reader, said int64) error {
+	const least = 512
+	text.Grow(int(max(said, 0)))
+	_, err := io.CopyBuffer(text, r, make([]byte, min(max(said, least), smallBody)))
+	return err
 }
 
 // reply sends an answer whole.

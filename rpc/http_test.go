@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -219,6 +220,24 @@ func TestNotReady(t *testing.T) {
 	s.Ready(Parts{})
 	if got := ask(call); !strings.Contains(got, "Method not found") {
 		t.Errorf("got\n%s", got)
+	}
+}
+
+// A body arrives whole, whether its length was said or not.
+func TestBodies(t *testing.T) {
+	for _, size := range []int{0, 1, 511, 513, smallBody - 1, smallBody, smallBody + 1, 3*smallBody + 7} {
+		text := strings.Repeat("body of a call ", size/15+1)[:size]
+		for _, said := range []int64{int64(size), -1} {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", io.NopCloser(strings.NewReader(text)))
+			r.ContentLength = said
+			upload := token{bucket: make(chan struct{}, 1)}
+			if got, status := readBody(httptest.NewRecorder(), r, &upload); got != text || status != 0 {
+				t.Errorf("%d bytes, of which %d were said: %d came, status %d", size, said, len(got), status)
+			}
+			if upload.held != (size >= smallBody) {
+				t.Errorf("%d bytes hold a token: %v", size, upload.held)
+			}
+		}
 	}
 }
 

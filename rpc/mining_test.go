@@ -153,7 +153,7 @@ func TestLongPoll(t *testing.T) {
 	tip := r.chain.tip().State.Hash.String()
 	entered := make(chan struct{})
 	m := r.table["getblocktemplate"]
-	v, err := parseValue([]byte(`[{"rules":["segwit"],"longpollid":"` + tip + `7"}]`))
+	v, err := parseValue(`[{"rules":["segwit"],"longpollid":"` + tip + `7"}]`)
 	if err != nil {
 		t.Fatal(err)
 	}

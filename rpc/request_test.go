@@ -17,7 +17,7 @@ func TestParseAmount(t *testing.T) {
 		`0`: 0, `"0"`: 0, `0.0`: 0, `-0`: 0, `1`: 1e8, `"1"`: 1e8, `1.00000000`: 1e8, `0.00000001`: 1, `1e-8`: 1, `"1e-8"`: 1, `0.1e-7`: 1,
 		`0.5`: 5e7, `21000000`: 21e14, `21000000.00000000`: 21e14, `2.1e7`: 21e14, `0.01e+6`: 1e12, `0.1000000000000000`: 1e7, `0e999`: 0, `0.000000010000`: 1,
 	} {
-		v, err := parseValue([]byte(text))
+		v, err := parseValue(text)
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
@@ -32,7 +32,7 @@ func TestParseAmount(t *testing.T) {
 		`0.000000001`: "Invalid amount", `1e-9`: "Invalid amount", `1e99999`: "Invalid amount", `1e400`: "Invalid amount", `99999999999999999999`: "Invalid amount",
 		`-1`: "Amount out of range", `-0.00000001`: "Amount out of range", `21000000.00000001`: "Amount out of range", `9999999999`: "Amount out of range",
 	} {
-		v, err := parseValue([]byte(text))
+		v, err := parseValue(text)
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
@@ -63,7 +63,7 @@ func TestFloatText(t *testing.T) {
 
 func TestValues(t *testing.T) {
 	for _, text := range []string{`null`, `true`, `"a\"\\\u0001é"`, `-1.50e+3`, `[]`, `{}`, `{"b":1,"a":[null,{"b":false}],"b":2}`, ` [ 1 , 2 ] `} {
-		v, err := parseValue([]byte(text))
+		v, err := parseValue(text)
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
 			continue
@@ -74,14 +74,14 @@ func TestValues(t *testing.T) {
 		}
 	}
 	for _, text := range []string{``, ` `, `{`, `]`, `[1,]`, `[1 2]`, `{"a"}`, `{"a":1,}`, `{a:1}`, `'a'`, `01`, `1.`, `+1`, `nul`, `"a`, "\"\x01\"", "\"\xff\"", `1 2`, `[] x`} {
-		if v, err := parseValue([]byte(text)); err == nil {
+		if v, err := parseValue(text); err == nil {
 			t.Errorf("%q is %v", text, v)
 		}
 	}
 }
 
 func TestLimitsOfValues(t *testing.T) {
-	deep := func(n int) []byte { return []byte(strings.Repeat("[", n) + strings.Repeat("]", n)) }
+	deep := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
 	if _, err := parseValue(deep(maxDepth + 1)); err != nil { // that many around nothing: Core counts the same
 		t.Errorf("%d deep: %v", maxDepth+1, err)
 	}
@@ -89,7 +89,7 @@ func TestLimitsOfValues(t *testing.T) {
 		t.Errorf("%d deep is taken", maxDepth+2)
 	}
 	for text, ok := range map[string]bool{`[1,2]`: true, `[1,2,3]`: false, `[[[]]]`: true, `[[[[]]]]`: false, `{"a":{"b":1}}`: true, `{"a":1,"b":2,"c":3}`: false} {
-		if _, err := parseAtMost([]byte(text), 3); (err == nil) != ok {
+		if _, err := parseAtMost(text, 3); (err == nil) != ok {
 			t.Errorf("%s as at most three values: %v", text, err)
 		}
 	}
@@ -130,7 +130,7 @@ func FuzzRequest(f *testing.F) {
 		s := &Server{opts: Options{Log: discard()}, active: map[uint64]activeCall{}}
 		s.state.Store(&state{table: r.table})
 		w := httptest.NewRecorder()
-		s.serveBody(w, httptest.NewRequestWithContext(ended, "POST", "/", nil), origin{idle: func(wait func()) { wait() }}, body)
+		s.serveBody(w, httptest.NewRequestWithContext(ended, "POST", "/", nil), origin{idle: func(wait func()) { wait() }}, string(body))
 		if w.Code != 204 && !json.Valid(w.Body.Bytes()) {
 			t.Errorf("%d %s", w.Code, w.Body)
 		}

@@ -117,7 +117,7 @@ func (r *walletRig) mine(to string, txs ...*wire.MsgTx) {
 // on calls a method on /wallet/NAME and returns what it returns as JSON.
 func (r *walletRig) on(name, method, params string) (string, error) {
 	r.t.Helper()
-	v, err := parseValue([]byte(params))
+	v, err := parseValue(params)
 	if err != nil {
 		r.t.Fatal(err)
 	}
