@@ -100,6 +100,11 @@ func measure(ctx context.Context, k kind, c *testChain, dir string, t *table) er
 
 	copies := []struct{ name, assume string }{{"synced over P2P", ""}}
 	if k.assumes() {
+		m, err := feedAssumed(ctx, k, c, startOptions{dir: dir + "-assumed", assume: c.tip})
+		if err != nil {
+			return fmt.Errorf("fed without scripts: %w", err)
+		}
+		t.add(k.name(), "fed without scripts", m)
 		copies = append(copies, struct{ name, assume string }{"synced without scripts", c.tip})
 	}
 	for i, copied := range copies {
@@ -110,6 +115,19 @@ func measure(ctx context.Context, k kind, c *testChain, dir string, t *table) er
 		t.add(k.name(), copied.name, m)
 	}
 	return nil
+}
+
+// feedAssumed measures how long a new node takes to take the chain by submitblock when it knows the headers and need not run the scripts.
+func feedAssumed(ctx context.Context, k kind, c *testChain, o startOptions) (figures, error) {
+	n, err := start(ctx, k, o)
+	if err != nil {
+		return figures{}, err
+	}
+	defer n.stop()
+	if err := n.announce(ctx, c); err != nil {
+		return figures{}, err
+	}
+	return timed(n, func() error { return n.feed(ctx, c) })
 }
 
 // copyNode measures how long a new node takes to get the chain from the one it is told to dial.

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/btcsuite/btcd/wire/v2"
 )
 
 // Waits.
@@ -95,6 +97,17 @@ func (p *process) stop() {
 		_ = p.cmd.Process.Kill()
 		<-p.done
 	}
+}
+
+// announce submits the headers of all blocks.
+func (p *process) announce(ctx context.Context, c *testChain) error {
+	const digits = 2 * wire.MaxBlockHeaderPayload
+	for i, b := range c.blocks {
+		if err := p.rpc.call(ctx, "submitheader", []any{b[:digits]}, nil); err != nil {
+			return fmt.Errorf("header %d: %w", i+1, err)
+		}
+	}
+	return nil
 }
 
 // feed submits all blocks.
