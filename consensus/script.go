@@ -49,9 +49,15 @@ func ScriptChecks(s State, b *Block, spent Coins) []ScriptCheck {
 	for _, tx := range b.Txs {
 		own[tx.id] = tx
 	}
-	checks := make([]ScriptCheck, 0, len(b.Txs))
+	inputs := 0
 	for _, tx := range b.Txs[1:] {
-		coins := make([]Coin, len(tx.Msg.TxIn))
+		inputs += len(tx.Msg.TxIn)
+	}
+	checks, left := make([]ScriptCheck, 0, len(b.Txs)), make([]Coin, inputs)
+	for _, tx := range b.Txs[1:] {
+		n := len(tx.Msg.TxIn)
+		coins := left[:n:n]
+		left = left[n:]
 		for i, in := range tx.Msg.TxIn {
 			op := in.PreviousOutPoint
 			if parent, ok := own[op.Hash]; ok {
@@ -68,28 +74,63 @@ func ScriptChecks(s State, b *Block, spent Coins) []ScriptCheck {
 
 // Verify runs the scripts of all inputs and returns the first failure, as a RuleError of kind ErrScript.
 func (c ScriptCheck) Verify() error {
-	outs := newSpentOutputs(c.Tx.Msg, c.Spent)
-	var hashes *txscript.TxSigHashes
-	if c.Tx.wid != c.Tx.id { // without witness nothing asks for them
-		hashes = txscript.NewTxSigHashes(c.Tx.Msg, outs)
-	}
+	s := c.Begin()
 	for i := range c.Spent {
-		if err := c.verifyInput(i, outs, hashes); err != nil {
+		if err := s.Verify(i); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// verifyInput runs the scripts of one input, with what the inputs of a transaction share.
-func (c ScriptCheck) verifyInput(i int, outs *spentOutputs, hashes *txscript.TxSigHashes) error {
-	coin := c.Spent[i]
-	vm, err := txscript.NewEngine(coin.PkScript, c.Tx.Msg, i, c.Flags, nil, hashes, int64(coin.Value), outs)
+// TxScripts is the script work of one transaction with what its inputs share.
+type TxScripts struct {
+	check  ScriptCheck
+	outs   []wire.TxOut          // that the inputs spend, in their order
+	hashes *txscript.TxSigHashes // nil without witness: nothing asks for them then
+}
+
+// Begin works out what the inputs share. Its cost grows with the transaction.
+func (c ScriptCheck) Begin() *TxScripts {
+	s := &TxScripts{check: c, outs: make([]wire.TxOut, len(c.Spent))}
+	for i, coin := range c.Spent {
+		s.outs[i] = wire.TxOut{Value: int64(coin.Value), PkScript: coin.PkScript}
+	}
+	if c.Tx.wid != c.Tx.id {
+		s.hashes = sigHashes(c.Tx.Msg, s.outs)
+	}
+	return s
+}
+
+// Verify runs the scripts of one input and returns a RuleError of kind ErrScript if they fail. Any goroutines may run inputs at the same time.
+func (s *TxScripts) Verify(input int) error {
+	tx, out := s.check.Tx, &s.outs[input]
+	vm, err := txscript.NewEngine(out.PkScript, tx.Msg, input, s.check.Flags, nil, s.hashes, out.Value, spentBy{s, input})
 	if err == nil {
 		err = vm.Execute()
 	}
 	if err != nil {
-		return scriptError(c.Tx, i, coin.PkScript, err)
+		return scriptError(tx, input, out.PkScript, err)
+	}
+	return nil
+}
+
+// spentBy hands the engine the outputs that a transaction spends, while it runs one of the inputs: that input's own is all it asks for.
+type spentBy struct {
+	*TxScripts
+	input int
+}
+
+// FetchPrevOutput returns the output with the given name, nil if the transaction does not spend it.
+func (s spentBy) FetchPrevOutput(op wire.OutPoint) *wire.TxOut {
+	in := s.check.Tx.Msg.TxIn
+	if in[s.input].PreviousOutPoint == op {
+		return &s.outs[s.input]
+	}
+	for i := range in {
+		if in[i].PreviousOutPoint == op {
+			return &s.outs[i]
+		}
 	}
 	return nil
 }
@@ -113,33 +154,6 @@ func (e RuleError) ScriptText() string {
 		return ""
 	}
 	return e.reason[len(prefix) : len(e.reason)-1]
-}
-
-// spentOutputs hands the engine the outputs that a transaction spends.
-type spentOutputs struct {
-	tx   *wire.MsgTx
-	outs []wire.TxOut
-	next int // most questions come in the order of the inputs
-}
-
-func newSpentOutputs(tx *wire.MsgTx, coins []Coin) *spentOutputs {
-	outs := make([]wire.TxOut, len(coins))
-	for i, c := range coins {
-		outs[i] = wire.TxOut{Value: int64(c.Value), PkScript: c.PkScript}
-	}
-	return &spentOutputs{tx: tx, outs: outs}
-}
-
-// FetchPrevOutput returns the output with the given name, nil if the transaction does not spend it.
-func (s *spentOutputs) FetchPrevOutput(op wire.OutPoint) *wire.TxOut {
-	n := len(s.outs)
-	for k := range n {
-		if i := (s.next + k) % n; s.tx.TxIn[i].PreviousOutPoint == op {
-			s.next = i + 1
-			return &s.outs[i]
-		}
-	}
-	return nil
 }
 
 // ScriptErrorText returns Bitcoin Core's words for an error of the script engine.

@@ -155,9 +155,7 @@ func runTapInput(msg *wire.MsgTx, coins []Coin, index int, flags txscript.Script
 	if err := s.put(msg.TxIn[index]); err != nil {
 		return err
 	}
-	c := ScriptCheck{Tx: NewTx(msg), Spent: coins, Flags: flags}
-	outs := newSpentOutputs(msg, coins)
-	return c.verifyInput(index, outs, txscript.NewTxSigHashes(msg, outs))
+	return ScriptCheck{Tx: NewTx(msg), Spent: coins, Flags: flags}.Begin().Verify(index)
 }
 
 // put makes in spend its output in the way of s.

@@ -23,7 +23,7 @@ type cache struct {
 }
 
 func newCache(entries int) *cache {
-	return &cache{limit: entries / 2, young: make(map[chainhash.Hash]txscript.ScriptFlags)}
+	return &cache{limit: entries / 2, young: make(map[chainhash.Hash]txscript.ScriptFlags), old: make(map[chainhash.Hash]txscript.ScriptFlags)}
 }
 
 // missing returns the checks that have not passed, in their order.
@@ -33,26 +33,35 @@ func (c *cache) missing(checks []consensus.ScriptCheck) []consensus.ScriptCheck 
 	var todo []consensus.ScriptCheck
 	for i := range checks {
 		if have, ok := c.find(checks[i].Tx.WTxID()); !ok || !covers(have, checks[i].Flags) {
+			if todo == nil {
+				todo = make([]consensus.ScriptCheck, 0, len(checks)-i)
+			}
 			todo = append(todo, checks[i])
 		}
 	}
 	return todo
 }
 
-// add remembers that the transaction passed under flags.
-func (c *cache) add(id chainhash.Hash, flags txscript.ScriptFlags) {
-	if c.limit == 0 {
+// passedTx is a transaction that passed, and the flags it did under.
+type passedTx struct {
+	wtxid chainhash.Hash
+	flags txscript.ScriptFlags
+}
+
+// add remembers transactions. What one passed under before is replaced: it was not enough, or it would not have been run again.
+func (c *cache) add(txs []passedTx) {
+	if c.limit == 0 || len(txs) == 0 {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if have, ok := c.find(id); ok && covers(have, flags) {
-		return
+	for _, tx := range txs {
+		if len(c.young) >= c.limit {
+			c.old, c.young = c.young, c.old
+			clear(c.young)
+		}
+		c.young[tx.wtxid] = tx.flags
 	}
-	if len(c.young) >= c.limit {
-		c.old, c.young = c.young, make(map[chainhash.Hash]txscript.ScriptFlags)
-	}
-	c.young[id] = flags
 }
 
 func (c *cache) find(id chainhash.Hash) (txscript.ScriptFlags, bool) {

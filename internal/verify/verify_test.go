@@ -115,6 +115,62 @@ func TestFirstFailureWins(t *testing.T) {
 	}
 }
 
+// large returns the check of one transaction with so many inputs, some of which fail.
+func large(inputs int, fail ...int) consensus.ScriptCheck {
+	scripts := make([][]byte, inputs)
+	for i := range scripts {
+		scripts[i] = passes
+	}
+	for _, i := range fail {
+		scripts[i] = fails
+	}
+	return check(inputs+len(fail), scripts...)
+}
+
+func TestLargeTransactionIsShared(t *testing.T) {
+	const workers = 4
+	for _, inputs := range []int{workers * jobsPerWorker, 1000} {
+		r := newRun([]consensus.ScriptCheck{large(inputs)}, workers, newCache(10))
+		if r.jobs() < workers*jobsPerWorker/2 {
+			t.Errorf("%d inputs are cut into %d jobs for %d workers", inputs, r.jobs(), workers)
+		}
+	}
+}
+
+func TestLargeTransactionIsRememberedWhole(t *testing.T) {
+	for _, inputs := range []int{1, inputsPerJob, inputsPerJob + 1, 1000} {
+		v := New(4, 100)
+		checks := []consensus.ScriptCheck{check(7, passes), large(inputs), check(8, passes, passes)}
+		for range 2 {
+			if err := v.Verify(t.Context(), checks); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if hits, misses := v.Stats(); hits != 3 || misses != 3 {
+			t.Errorf("%d inputs: %d hits and %d misses, want 3 and 3", inputs, hits, misses)
+		}
+	}
+}
+
+func TestFirstFailedInputWins(t *testing.T) {
+	const inputs, first, second = 1000, 517, 518
+	c := large(inputs, first, second, inputs-1)
+	want := c.Verify().Error()
+	for workers := 1; workers <= 16; workers *= 2 {
+		v := New(workers, 100)
+		for round := range 10 {
+			err := v.Verify(t.Context(), []consensus.ScriptCheck{check(round, passes), c, check(round+100, fails)})
+			var rule consensus.RuleError
+			if !errors.As(err, &rule) || rule.Error() != want {
+				t.Fatalf("%d workers, round %d: got %v, want %s", workers, round, err, want)
+			}
+		}
+		if len(v.passed.missing([]consensus.ScriptCheck{c})) != 1 {
+			t.Fatalf("%d workers: a transaction whose inputs passed in part is remembered", workers)
+		}
+	}
+}
+
 func TestEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -147,6 +203,14 @@ func TestCVE_2024_52911(t *testing.T) {
 		}
 		clear(checks[10:20]) // as an owner would who reuses the memory; the race detector watches
 		copy(checks[10:20], many(20, allPass)[10:])
+	}
+	for range 20 { // all goroutines are at the inputs of one transaction
+		c := large(2000, 3)
+		if err := v.Verify(t.Context(), []consensus.ScriptCheck{c}); !errors.Is(err, consensus.ErrScript) {
+			t.Fatal(err)
+		}
+		clear(c.Spent)
+		clear(c.Tx.Msg.TxIn)
 	}
 	if after := runtime.NumGoroutine(); after > before {
 		t.Fatalf("%d goroutines, %d before", after, before)
@@ -196,6 +260,19 @@ func TestConcurrentCalls(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// BenchmarkLarge checks one transaction with many inputs whose scripts cost next to nothing.
+func BenchmarkLarge(b *testing.B) {
+	const inputs = 5000
+	v := New(runtime.NumCPU(), 0)
+	checks := []consensus.ScriptCheck{large(inputs)}
+	for b.Loop() {
+		if err := v.Verify(b.Context(), checks); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/inputs, "ns/input")
 }
 
 func BenchmarkKnown(b *testing.B) {
