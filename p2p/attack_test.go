@@ -449,29 +449,48 @@ func TestMutatedBlocks(t *testing.T) {
 	})
 }
 
-// A peer that takes requests for blocks and sends nothing is replaced.
+// Peers that dial us, take requests for blocks and send nothing cost a second, and all that were asked go within ten.
 func TestWithheldBlocks(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
 		honest := w.start()
 		var headers []wire.BlockHeader
-		for range 100 {
+		for range 1000 {
 			headers = append(headers, honest.chain.mine().Header)
 		}
-		n := w.start()
-		s := w.bare(n)
-		s.SetStreamHandler(s.ids.headers, func(st network.Stream) {
-			_, _ = newFrameReader(st, &meter{}, 4096).next(1<<16, time.Second)
-			s.frame(st, encodeHeaders(headers))
-			_ = st.Close()
-		})
-		s.SetStreamHandler(s.ids.blocks, func(network.Stream) {}) // takes the request and is silent
 		tip := honest.chain.Tip()
-		s.status.Height, s.status.Work, s.status.Tip = tip.Height, tip.Work, tip.Hash
-		s.shake()
-		w.until(3*time.Second, "headers", func() bool { return n.chain.BestHeader().Height == 100 })
+		n := w.start()
+		var silent []*stranger
+		asked := map[*stranger]time.Time{}
+		for range 12 {
+			s := w.bare(n)
+			s.listen()
+			s.serveHeaders(func(chainhash.Hash) []wire.BlockHeader { return headers })
+			s.SetStreamHandler(s.ids.blocks, func(network.Stream) { // takes the request and is silent
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				if asked[s].IsZero() {
+					asked[s] = time.Now()
+				}
+			})
+			s.status.Height, s.status.Work, s.status.Tip = tip.Height, tip.Work, tip.Hash
+			s.shake()
+			silent = append(silent, s)
+		}
+		w.until(3*time.Second, "headers", func() bool { return n.chain.BestHeader().Height == tip.Height })
 		n.dial(honest)
-		took := w.until(15*time.Second, "synced", func() bool { return n.chain.Tip().Height == 100 })
+		took := w.until(3*time.Second, "synced", func() bool { return n.chain.Tip().Height == tip.Height })
 		t.Log("synced after", took)
+		for _, s := range silent {
+			w.mu.Lock()
+			at := asked[s]
+			w.mu.Unlock()
+			if !at.IsZero() {
+				w.until(time.Until(at.Add(10*time.Second)), "who took a request is out", s.out)
+			}
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		t.Logf("%d of %d were asked", len(asked), len(silent))
 	})
 }
 

@@ -98,6 +98,7 @@ func (s *syncer) fetchBlocks(ctx context.Context, r *remote, a blocksAsk) {
 		s.n.blame(r, err)
 	}
 	result := askResult{Missing: missing, Failed: size == 0 && missing == 0}
+	result.Silent = result.Failed && isTimeout(err) && !errors.Is(err, network.ErrReset)
 	if took := time.Since(began).Seconds(); took > 0 {
 		result.BytesPerSec = float64(size) / took
 	}

@@ -90,10 +90,15 @@ const (
 const (
 	syncWindow        = 1024 // blocks ahead that may be asked for
 	asksPerSyncPeer   = 2
-	asidesInFlight    = 4        // requests for blocks that are not on the way to the best header,
-	blocksPerAside    = 2        // and blocks in each
-	syncBudget        = 16 << 20 // bytes asked for or waiting to be connected; parsed they take four times as much
-	headStall         = 3 * time.Second
+	asidesInFlight    = 4               // requests for blocks that are not on the way to the best header,
+	blocksPerAside    = 2               // and blocks in each
+	syncBudget        = 16 << 20        // bytes asked for or waiting to be connected; parsed they take four times as much
+	headStall         = 3 * time.Second // after which whoever was asked for the lowest block has held us up,
+	headPatience      = time.Second     // and after which others are asked too if it dialled us
+	maxHeadAsks       = 8               // for one block at once, or as many as
+	maxHeadBytes      = 8 << 20         // all their answers together have
+	doubtfulAtOnce    = 2               // peers that dialled us and have not proved themselves, with a request each
+	rescueBytes       = 1 << 20         // of late blocks in one request
 	maxHeadStalls     = 2
 	maxAskFailures    = 3
 	restAfterFailure  = time.Second

@@ -341,77 +341,10 @@ func TestSyncPlanMissingBlocks(t *testing.T) {
 	}
 }
 
-func TestSyncPlanStall(t *testing.T) {
-	p := newSyncPlan()
-	p.join(1, true)
-	p.claim(1, 16, work(16))
-	v := view(0, 16)
-	slow := p.plan(t0, v).Blocks
-	p.join(2, true)
-	p.claim(2, 16, work(16))
-	if got := ranges(p.plan(t0.Add(headStall-1), v).Blocks); got != "" {
-		t.Errorf("asks %s too early", got)
-	}
-	rescue := p.plan(t0.Add(headStall), v)
-	if got := ranges(rescue.Blocks); got != "2:1-1" || len(rescue.Drop) != 0 {
-		t.Errorf("asks %s, drops %v", got, rescue.Drop)
-	}
-	p.arrived(hashAt(1), 500)
-	p.ended(rescue.Blocks[0], askResult{BytesPerSec: 1}, t0)
-	p.connected(hashAt(1))
-	again := p.plan(t0.Add(2*headStall), view(1, 16))
-	if got := ranges(again.Blocks); got != "2:2-2" || !slices.Equal(again.Drop, []int64{1}) {
-		t.Errorf("asks %s, drops %v", got, again.Drop)
-	}
-	p.leave(1)
-	p.ended(slow[0], askResult{Failed: true}, t0)
-	if got := ranges(p.plan(t0.Add(2*headStall), view(1, 16)).Blocks); got != "2:3-16" {
-		t.Errorf("asks %s of who is left", got)
-	}
-}
-
-// The lowest block is asked of one peer after the other, and all that trickle go.
-func TestSyncPlanManyStall(t *testing.T) {
-	p, now := newSyncPlan(), t0
-	for peer := range int64(5) {
-		p.join(peer, peer == 4) // we have dialled the last one
-		p.claim(peer, 200, work(200))
-	}
-	v := view(0, 200)
-	for _, a := range p.plan(now, v).Blocks {
-		if a.Peer == 4 { // it delivers all it is asked for, but not the lowest
-			for _, ref := range a.Blocks {
-				p.arrived(ref.Hash, 1000)
-			}
-			p.ended(a, askResult{BytesPerSec: 1000}, now)
-		}
-	}
-	now = now.Add(headStall)
-	first := p.plan(now, v).Blocks
-	if len(first) == 0 || first[0].Peer != 4 || first[0].Blocks[0].Height != 1 {
-		t.Fatalf("asks %s", ranges(first))
-	}
-	asked := map[int64]bool{}
-	for range 4 { // now it stalls too
-		now = now.Add(headStall)
-		for _, a := range p.plan(now, v).Blocks {
-			if a.Blocks[0].Height == 1 {
-				asked[a.Peer] = true
-			}
-		}
-		for id := range p.peers {
-			p.peers[id].ranges = 0
-		}
-	}
-	if len(asked) < 3 {
-		t.Errorf("only %d more peers are asked", len(asked))
-	}
-}
-
 // Headers whose blocks nobody serves do not keep the blocks of other chains away.
 func TestSyncPlanAside(t *testing.T) {
 	p := newSyncPlan()
-	p.join(1, false) // shows 50 headers and serves nothing
+	p.join(1, true) // shows 50 headers and serves nothing
 	p.claim(1, 50, work(50))
 	p.join(2, true)
 	p.claim(2, 20, work(20)) // of them the first ten

@@ -21,6 +21,7 @@ type syncPlan struct {
 	lastAsk int64                        // number of the last request
 	average float64                      // size of a block, bytes; smoothed
 	queued  int                          // bytes of blocks that are here and not connected yet
+	headDue time.Time                    // when others are asked for the lowest block; zero if none is asked for
 }
 
 // syncPeer is what the plan knows of a peer.
@@ -41,18 +42,24 @@ type syncPeer struct {
 	speed    float64        // bytes per second; 0 while unknown
 	stalls   int            // times that it held up the lowest block
 	failures int            // requests in a row that brought nothing
+	useless  bool           // it dialled us, and its first answer did not come
 	rests    time.Time      // not asked before
 }
 
 // blockJob is a block on its way.
 type blockJob struct {
-	asks  []jobAsk // who was asked; two when the first one stalls
+	asks  []jobAsk // who was asked; more than one when the first one stalls
 	here  bool     // it has come and waits to be connected
 	size  int
 	since time.Time // of the last ask
 }
 
-type jobAsk struct{ peer, ask int64 }
+// jobAsk is one request that names a block.
+type jobAsk struct {
+	peer, ask int64
+	at        time.Time
+	blamed    bool // it has counted as a stall
+}
 
 // syncView is what the chain says at the moment of planning.
 type syncView struct {
@@ -73,6 +80,7 @@ type askResult struct {
 	Missing     int32   // height of the lowest block that the peer said it does not have; 0 for none
 	BytesPerSec float64 // 0 if nothing came
 	Failed      bool    // ended by an error before anything came
+	Silent      bool    // and that was a deadline
 }
 
 // blocksAsk is a request for blocks.
@@ -209,6 +217,7 @@ func (p *syncPlan) ended(a blocksAsk, r askResult, now time.Time) {
 		switch {
 		case r.Failed:
 			s.fail(now)
+			s.useless = s.useless || r.Silent && !s.outbound && s.speed == 0
 			s.speed *= 0.8
 		case r.BytesPerSec > 0:
 			s.failures = 0
@@ -244,6 +253,9 @@ func (p *syncPlan) inFlight(peer int64) []chainhash.Hash {
 // next returns when plan has something to do at the latest.
 func (p *syncPlan) next(now time.Time) time.Time {
 	at := now.Add(syncTick)
+	if p.headDue.After(now) && p.headDue.Before(at) {
+		at = p.headDue
+	}
 	for _, until := range p.held {
 		if until.Before(at) {
 			at = until
@@ -261,7 +273,7 @@ func (p *syncPlan) plan(now time.Time, v syncView) syncActions {
 		}
 	}
 	for id, s := range p.peers {
-		if s.failures >= maxAskFailures {
+		if s.failures >= maxAskFailures || s.useless {
 			out.Drop = append(out.Drop, id)
 		}
 	}
@@ -307,44 +319,6 @@ func preferOutbound(a, b *syncPeer) int {
 		return -1
 	}
 	return 1
-}
-
-// planHead asks one more peer for the lowest block whenever the last one that was asked has taken long: everything waits for it. Those that we
-// dialled and those that have delivered come first, because whoever wants to hold us up can be as many peers as he likes.
-func (p *syncPlan) planHead(now time.Time, wanted []ledger.Ref, out *syncActions) {
-	if len(wanted) == 0 {
-		return
-	}
-	job := p.jobs[wanted[0].Hash]
-	if job == nil || job.here || now.Before(job.since.Add(headStall)) {
-		return
-	}
-	asked := func(peer int64) bool {
-		return slices.ContainsFunc(job.asks, func(a jobAsk) bool { return a.peer == peer })
-	}
-	other := noPeer
-	for id := range p.peers {
-		if !asked(id) && p.able(now, id, wanted[0].Height) && (other == noPeer || p.surer(id, other)) {
-			other = id
-		}
-	}
-	if other == noPeer {
-		return
-	}
-	slow := job.asks[len(job.asks)-1].peer
-	if s := p.peers[slow]; s != nil {
-		s.stalls++
-		if s.stalls >= maxHeadStalls {
-			out.Drop = append(out.Drop, slow)
-		}
-	}
-	out.Blocks = append(out.Blocks, p.ask(other, wanted[:1], now))
-}
-
-// surer says whether a is more likely than b to deliver soon.
-func (p *syncPlan) surer(a, b int64) bool {
-	x, y := p.peers[a], p.peers[b]
-	return cmp.Or(preferOutbound(x, y), cmp.Compare(x.stalls, y.stalls), cmp.Compare(y.speed, x.speed), cmp.Compare(a, b)) < 0
 }
 
 // planRanges hands out what nobody has been asked for.
@@ -393,31 +367,12 @@ func (p *syncPlan) pending() int {
 // able says whether a peer can be asked for a block now.
 func (p *syncPlan) able(now time.Time, id int64, height int32) bool {
 	s := p.peers[id]
-	return s.height >= height && (s.fork < 0 || s.fork >= height) && s.ranges < asksPerSyncPeer && !now.Before(s.rests)
+	return s.has(height) && s.ranges < asksPerSyncPeer && !now.Before(s.rests)
 }
 
-// choose returns the peer to ask for a block: one that has it and is free, the fastest; those whose speed is unknown first.
-func (p *syncPlan) choose(now time.Time, height int32) int64 {
-	best := noPeer
-	for id := range p.peers {
-		if p.able(now, id, height) && (best == noPeer || p.better(id, best)) {
-			best = id
-		}
-	}
-	return best
-}
-
-func (p *syncPlan) better(a, b int64) bool {
-	x, y := p.peers[a], p.peers[b]
-	switch {
-	case x.ranges != y.ranges:
-		return x.ranges < y.ranges
-	case (x.speed == 0) != (y.speed == 0):
-		return x.speed == 0
-	case x.speed != y.speed:
-		return x.speed > y.speed
-	}
-	return a < b
+// has says whether a peer should have the block at a height on the way to the best header.
+func (s *syncPeer) has(height int32) bool {
+	return s.height >= height && (s.fork < 0 || s.fork >= height)
 }
 
 // ask notes a request for refs.
@@ -431,7 +386,7 @@ func (p *syncPlan) ask(peer int64, refs []ledger.Ref, now time.Time) blocksAsk {
 			job = &blockJob{}
 			p.jobs[ref.Hash] = job
 		}
-		job.asks = append(job.asks, jobAsk{peer, a.Ask})
+		job.asks = append(job.asks, jobAsk{peer: peer, ask: a.Ask, at: now})
 		job.since = now
 	}
 	return a

@@ -111,6 +111,7 @@ func TestLowWorkHeaderFlood(t *testing.T) {
 		s := w.bare(n)
 		farm := newFarm(params, total, 1)
 		sent := s.serveHeaders(farm.after)
+		s.listen()
 		s.status.Height, s.status.Work, s.status.Tip = total, consensus.Work{1}, chainhash.Hash{1}
 		s.shake()
 		before, began := heapBytes(), time.Now()
