@@ -138,8 +138,8 @@ func (f *blockFlow) take(ctx context.Context, r *remote, c *compactBlock, hash c
 		return pubsub.ValidationIgnore
 	}
 	work := parent.State.Work.Add(consensus.WorkOf(c.Header.Bits))
-	if parent.Status == ledger.Invalid || work.Cmp(n.chain.Tip().Work) < 0 {
-		return pubsub.ValidationIgnore // of no use even if it is valid
+	if parent.Status == ledger.Invalid || !n.affordable(work, n.chain.Tip().Work, lesserBlock) {
+		return pubsub.ValidationIgnore // of no use even if it is valid, or too many of no use yet
 	}
 	n.sync.hold(hash, time.Now().Add(validateTimeout))
 	defer n.sync.release(hash)

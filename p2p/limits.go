@@ -108,6 +108,9 @@ const (
 	headersInFlight   = 2
 	headersPatience   = 2 * time.Second // then another peer is asked besides
 	lowWorkBlocks     = 144             // a chain with less work than our tip has without these is not stored
+	lesserPerSec      = 1               // headers of chains with no more work than our tip that are stored on average,
+	lesserBurst       = 2 * maxHeaders  // and at once
+	lesserBlock       = 20              // what an announced block of as much work as our tip counts
 	maxTrail          = 10_000          // answers with headers that a peer may send before the work of its chain suffices
 	lowWorkRest       = time.Minute
 	serveBytesPerSec  = 32 << 20

@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 )
 
 // Network is a node's place in the network: its host, its peers and what it does with them.
@@ -24,8 +25,9 @@ type Network struct {
 
 	peers     *table
 	budgets   *budgets
-	account   *accountant // of bytes
-	standings standings   // in gossip
+	lesser    *rate.Limiter // headers that are stored although their chain has no more work than our tip
+	account   *accountant   // of bytes
+	standings standings     // in gossip
 
 	txDelays, blockDelays delays // from the first announcement until it is taken
 
@@ -71,6 +73,7 @@ func New(o Options) (*Network, error) {
 	n.outbound = newOutbound(n)
 	n.dialer = newDialer(n)
 	n.budgets = newBudgets()
+	n.lesser = rate.NewLimiter(lesserPerSec, lesserBurst)
 	n.sync = newSyncer(n)
 	n.txs = newTxRelay(n)
 	n.blocks = newBlockFlow(n)
