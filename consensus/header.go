@@ -105,16 +105,21 @@ func CheckHeader(s State, h *wire.BlockHeader, now time.Time) (State, error) {
 	if h.PrevBlock != s.Hash {
 		return State{}, ruleError(ErrPrevUnknown, "header %v follows %v, not %v", hash, h.PrevBlock, s.Hash)
 	}
-	if want := s.NextBits(); h.Bits != want {
-		return State{}, ruleError(ErrBadBits, "incorrect proof of work: bits are %08x, not %08x", h.Bits, want)
-	}
-	if err := checkTimes(s, h, now); err != nil {
-		return State{}, err
-	}
-	if err := checkVersion(s, h); err != nil {
+	if err := CheckHeaderPlace(s, h, now); err != nil {
 		return State{}, err
 	}
 	return s.place(h, hash, s.Height+1), nil
+}
+
+// CheckHeaderPlace says whether h, which follows s, may stand there at the time now, by all but its work: that may still have to be found.
+func CheckHeaderPlace(s State, h *wire.BlockHeader, now time.Time) error {
+	if want := s.NextBits(); h.Bits != want {
+		return ruleError(ErrBadBits, "incorrect proof of work: bits are %08x, not %08x", h.Bits, want)
+	}
+	if err := checkTimes(s, h, now); err != nil {
+		return err
+	}
+	return checkVersion(s, h)
 }
 
 // checkTimes says whether h may follow s at the time now: after the median of the last eleven, at most two hours ahead.

@@ -3,16 +3,12 @@ package miner
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"groat/consensus"
 )
 
-// anyWork is a target that every second hash meets, and maxAhead how far a header may be ahead of the clock.
-const (
-	anyWork  = 0x207fffff
-	maxAhead = 2 * time.Hour
-)
+// anyWork is a target that every second hash meets.
+const anyWork = 0x207fffff
 
 // notBest says that a block follows another one than the tip.
 type notBest struct{}
@@ -29,7 +25,7 @@ func (m *Miner) Check(ctx context.Context, b *consensus.Block) error {
 	if b.Header.PrevBlock != tip.Hash {
 		return notBest{}
 	}
-	if err := m.checkHeader(tip, b); err != nil {
+	if err := consensus.CheckHeaderPlace(tip, &b.Header, m.now()); err != nil {
 		return err
 	}
 	if err := checkWithoutWork(tip.Params(), b); err != nil {
@@ -49,20 +45,6 @@ func (m *Miner) Check(ctx context.Context, b *consensus.Block) error {
 		return err
 	}
 	return m.scripts.Verify(ctx, consensus.ScriptChecks(tip, b, coins))
-}
-
-// checkHeader holds the header of b against the rules other than work.
-func (m *Miner) checkHeader(s consensus.State, b *consensus.Block) error {
-	h := &b.Header
-	switch {
-	case h.Bits != s.NextBits():
-		return consensus.RuleError{Kind: consensus.ErrBadBits, Detail: "incorrect proof of work"}
-	case h.Timestamp.Before(minTime(s)):
-		return consensus.RuleError{Kind: consensus.ErrTimeTooOld, Detail: "block's timestamp is too early"}
-	case h.Timestamp.After(m.now().Add(maxAhead)):
-		return consensus.RuleError{Kind: consensus.ErrTimeTooNew, Detail: "block timestamp too far in the future"}
-	}
-	return nil
 }
 
 // checkWithoutWork runs consensus.CheckBlock on a copy of b whose header has as little work as a header can have.

@@ -183,7 +183,8 @@ func TestCheck(t *testing.T) {
 		{"inconclusive-not-best-prevblk", func(t *ledger.Template) { t.Block.Header.PrevBlock[0]++ }},
 		{"bad-diffbits", func(t *ledger.Template) { t.Block.Header.Bits++ }},
 		{"time-too-old", func(t *ledger.Template) { t.Block.Header.Timestamp = t.MinTime.Add(-time.Second) }},
-		{"time-too-new", func(t *ledger.Template) { t.Block.Header.Timestamp = s.now.Add(maxAhead + time.Second) }},
+		{"time-too-new", func(t *ledger.Template) { t.Block.Header.Timestamp = s.now.Add(2*time.Hour + time.Second) }},
+		{"bad-version(0x00000003)", func(t *ledger.Template) { t.Block.Header.Version = 3 }},
 		{"bad-txnmrklroot", func(t *ledger.Template) { t.Block.Header.MerkleRoot[0]++ }},
 		{"bad-cb-missing", func(t *ledger.Template) {
 			t.Block.Transactions = t.Block.Transactions[1:]
