@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/btcsuite/btcd/wire/v2"
@@ -48,6 +49,19 @@ func TestParseRefuses(t *testing.T) {
 		refused("cut short", raw[:n])
 	}
 	refused("a byte too many", append(bytes.Clone(raw), 0))
+
+	empty := bytes.Clone(raw[:81]) // a coinbase whose witness is announced and is none: Core's "Superfluous witness record"
+	empty[80] = 1
+	empty = append(empty, g.on(chaintest.NoCommitment).Raw()[81:]...)
+	if _, err := consensus.ParseBlock(empty); err != nil {
+		t.Fatal(err)
+	}
+	end := len(empty) - 4
+	refused("a witness without items", slices.Concat(empty[:85], []byte{0, 1}, empty[85:end], []byte{0}, empty[end:]))
+	refused("an unknown flag", slices.Concat(empty[:85], []byte{0, 3}, empty[85:end], []byte{1, 1, 7}, empty[end:]))
+	if _, err := consensus.ParseBlock(slices.Concat(empty[:85], []byte{0, 1}, empty[85:end], []byte{1, 1, 7}, empty[end:])); err != nil {
+		t.Error("a witness of one item:", err)
+	}
 
 	long := bytes.Clone(raw[:80])
 	long = append(long, 0xfd, 2, 0) // two transactions, not in the shortest form

@@ -144,10 +144,18 @@ func IsFinal(tx *Tx, height int32, at time.Time) bool {
 	return true
 }
 
-// CheckSequence says whether the relative lock times of tx are reached in the block after s (BIP68), with the coins that it spends.
+// CheckSequence says whether the relative lock times of tx are reached in the block after s, with the coins that it spends, if BIP68 holds there.
 func CheckSequence(s State, tx *Tx, coins Coins) error {
-	if uint32(tx.Msg.Version) < 2 || s.Height+1 < s.params.CSVHeight {
+	if s.Height+1 < s.params.CSVHeight || SequenceReached(s, tx, coins) {
 		return nil
+	}
+	return ruleError(ErrSequenceLocks, "contains a non-BIP68-final transaction")
+}
+
+// SequenceReached reports whether the relative lock times of tx are reached in the block after s (BIP68), whether they count there already or not.
+func SequenceReached(s State, tx *Tx, coins Coins) bool {
+	if uint32(tx.Msg.Version) < 2 {
+		return true
 	}
 	minHeight, minTime := int64(-1), int64(-1) // the last ones at which it is still locked
 	for _, in := range tx.Msg.TxIn {
@@ -162,10 +170,7 @@ func CheckSequence(s State, tx *Tx, coins Coins) error {
 			minHeight = max(minHeight, int64(coin.Height)+lock-1)
 		}
 	}
-	if minHeight >= int64(s.Height)+1 || minTime >= int64(s.medianTime()) {
-		return ruleError(ErrSequenceLocks, "contains a non-BIP68-final transaction")
-	}
-	return nil
+	return minHeight < int64(s.Height)+1 && minTime < int64(s.medianTime())
 }
 
 // coinText writes an amount of the money range with two to eight decimals, as Core's messages do.

@@ -151,21 +151,19 @@ func (p *Pool) find(txid chainhash.Hash, with group) *entry {
 	return with[txid]
 }
 
-// runScripts runs the scripts of c under the flags of policy. The next block's flags are among them, so that the verifier knows it
-// when it comes in a block.
-func (p *Pool) runScripts(ctx context.Context, tx *consensus.Tx, coins consensus.Coins, s consensus.State) error {
+// runScripts runs the scripts of tx under the flags of policy.
+func (p *Pool) runScripts(ctx context.Context, tx *consensus.Tx, coins consensus.Coins) error {
 	spent := make([]consensus.Coin, len(tx.Msg.TxIn))
 	for i, in := range tx.Msg.TxIn {
 		spent[i] = coins[in.PreviousOutPoint]
 	}
-	next := consensus.NextFlags(s, chainhash.Hash{})
-	err := p.scripts.Verify(ctx, []consensus.ScriptCheck{{Tx: tx, Spent: spent, Flags: standardFlags | next}})
+	err := p.scripts.Verify(ctx, []consensus.ScriptCheck{{Tx: tx, Spent: spent, Flags: standardFlags}})
 	var rule, again consensus.RuleError
 	if !errors.As(err, &rule) {
 		return err
 	}
 	// Is it bad for everybody, or not to our liking? The reason is told in the words of the first failure, as Core does.
-	err = p.scripts.Verify(ctx, []consensus.ScriptCheck{{Tx: tx, Spent: spent, Flags: next}})
+	err = p.scripts.Verify(ctx, []consensus.ScriptCheck{{Tx: tx, Spent: spent, Flags: mandatoryFlags}})
 	switch {
 	case err == nil:
 		return PolicyError{Reason: fmt.Sprintf("%s (%s)", reasonFlags, rule.ScriptText())}

@@ -61,6 +61,20 @@ func (p *Pool) trim() {
 	}
 }
 
+// expire drops what has waited for too long, and all that builds on it. It is called after each block, because only that can have been waited for.
+func (p *Pool) expire() {
+	limit := p.now().Add(-p.policy.Expiry)
+	var old []*entry
+	for _, e := range p.feed.arrivals {
+		if !e.gone && e.time.Before(limit) {
+			old = append(old, e)
+		}
+	}
+	if gone := p.remove(old...); len(gone) > 0 {
+		p.log.Info("mempool transactions expired", "count", len(gone))
+	}
+}
+
 // floor is the fee rate that a full pool asks for, per 1000 virtual bytes. It rises with what is evicted, so that the same bytes are
 // not relayed again for free, and halves every twelve hours once blocks come, faster while there is much room.
 type floor struct {

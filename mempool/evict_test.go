@@ -60,6 +60,11 @@ func TestFeeOfAFullPool(t *testing.T) {
 	if want := "mempool min fee not met, 329 < 330"; err.Error() != want {
 		t.Fatalf("got %v, want %s", err, want)
 	}
+	s.refuse("min relay fee not met", s.pay(109, coins[2])) // what is always asked for comes first
+	truc := s.unsigned(1, 109, coins[2])
+	truc.Version = versionTRUC // but not of one that a child may pay for
+	s.key.Sign(truc, coins[2:3])
+	s.refuse("mempool min fee not met", truc)
 	s.limitTo(100_000)
 	s.accept(s.pay(330, coins[2]))
 
@@ -87,4 +92,24 @@ func TestFeeOfAFullPool(t *testing.T) {
 		t.Fatalf("the rate is %v", s.pool.floor.rate)
 	}
 	s.holds(kept, s.pay(330, coins[2]))
+}
+
+func TestWaitingTooLong(t *testing.T) {
+	s := newStory(t)
+	old := s.pay(1000, s.coin())
+	s.accept(old)
+	s.now = s.now.Add(time.Second)
+	young := s.pay(1000, s.coin())
+	heir := s.pay(1000, chaintest.Out(old, 0))
+	s.accept(young)
+	s.accept(heir)
+
+	s.now = s.now.Add(336*time.Hour - time.Second)
+	s.mine()
+	s.catchUp()
+	s.holds(old, young, heir)
+	s.now = s.now.Add(time.Second)
+	s.mine()
+	s.catchUp()
+	s.holds(young) // what builds on the old one goes with it
 }

@@ -129,6 +129,7 @@ func (p *Pool) connect(b *consensus.Block, ref ledger.Ref) {
 		}
 	}
 	p.floor.block(p.now())
+	p.expire()
 	p.moveTo(ref.Hash)
 	p.log.Debug("mempool follows", "height", ref.Height, "hash", ref.Hash, "confirmed", confirmed, "conflicts", conflicts, "count", len(p.txs))
 }

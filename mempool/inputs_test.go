@@ -2,6 +2,7 @@ package mempool
 
 import (
 	"crypto/sha256"
+	"errors"
 	"testing"
 
 	"github.com/btcsuite/btcd/address/v2"
@@ -121,6 +122,30 @@ func TestInputsBeforeThePool(t *testing.T) {
 	no := []byte{txscript.OP_FALSE}
 	s.refuse("mandatory-script-verify-flag-failed (Script evaluated without error but finished with a false/empty top stack element)",
 		s.spend(s.split(1, witnessScriptHash(no))[0], nil, no))
+}
+
+// The pool asks for every soft fork before it is in force, as Core does: what it takes stays valid, and miners may have it.
+func TestSoftForksHoldInThePoolFirst(t *testing.T) {
+	p := consensus.Regtest()
+	for _, name := range []string{"csv", "cltv", "dersig"} {
+		if err := p.SetActivation(name, 1000); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := newStoryOn(t, p)
+	early := s.coin()
+	msg := s.unsigned(1, 1000, early)
+	msg.TxIn[0].Sequence = matureHeight + 1
+	s.key.Sign(msg, []consensus.Entry{early})
+	s.refuse("non-BIP68-final", msg)
+	s.mine(msg) // but a block may have it
+	s.catchUp()
+
+	script := ops(txscript.OP_16, txscript.OP_CHECKLOCKTIMEVERIFY)
+	err := s.refuse("mandatory-script-verify-flag-failed (Locktime requirement not satisfied)", s.spend(s.split(1, witnessScriptHash(script))[0], nil, script))
+	if !errors.Is(err, consensus.ErrScript) {
+		t.Fatalf("got %v", err)
+	}
 }
 
 func TestSigOpLimit(t *testing.T) {

@@ -14,8 +14,12 @@ import (
 	"groat/consensus"
 )
 
-// standardFlags are what policy asks of scripts.
+// standardFlags are what policy asks of scripts. Every block's flags are among them, so that the verifier knows the scripts when they come in a block.
 const standardFlags = txscript.StandardVerifyFlags
+
+// mandatoryFlags are the soft forks, which hold from the first block or will some day: a transaction that breaks one is not only unusual.
+const mandatoryFlags = txscript.ScriptBip16 | txscript.ScriptVerifyDERSignatures | txscript.ScriptStrictMultiSig | txscript.ScriptVerifyCheckLockTimeVerify |
+	txscript.ScriptVerifyCheckSequenceVerify | txscript.ScriptVerifyWitness | txscript.ScriptVerifyTaproot
 
 // judge says whether tx may enter the pool, in Core's order: what is cheap to see comes first, scripts last. It holds no lock while the chain
 // loads coins and scripts run, so enter looks again.
@@ -53,7 +57,7 @@ func (p *Pool) judge(ctx context.Context, tx *consensus.Tx, t terms) (candidate,
 	if err := p.checkRoom(e, t); err != nil {
 		return candidate{}, err
 	}
-	if err := p.runScripts(ctx, tx, coins, state); err != nil {
+	if err := p.runScripts(ctx, tx, coins); err != nil {
 		return candidate{}, err
 	}
 	return candidate{entry: e, tip: state.Hash}, nil
@@ -148,8 +152,8 @@ func notYet(rule consensus.RuleError) error {
 // weigh checks tx against the coins that it spends, which are all there, and returns the entry for it.
 func weigh(tx *consensus.Tx, coins consensus.Coins, s consensus.State) (*entry, error) {
 	var rule consensus.RuleError
-	if err := consensus.CheckSequence(s, tx, coins); errors.As(err, &rule) {
-		return nil, PolicyError{Reason: reasonLocked, kind: rule.Kind}
+	if !consensus.SequenceReached(s, tx, coins) {
+		return nil, PolicyError{Reason: reasonLocked, kind: consensus.ErrSequenceLocks}
 	}
 	fee, err := consensus.CheckInputs(s, tx, coins)
 	switch {

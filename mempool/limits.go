@@ -26,12 +26,17 @@ func (p *Pool) admit(e *entry, t terms) error {
 	return checkTRUC(e, ancestors)
 }
 
+// checkFee asks for what is always asked for, then for what the pool asks for now; the other way round of version 3, as Core does.
 func (p *Pool) checkFee(e *entry) error {
-	if want := feeFor(p.minFee(), e.size); e.fee < want {
-		return refuse(reasonPoolFee, "%d < %d", e.fee, want)
-	}
-	if want := feeFor(p.policy.MinRelayFee, e.size); e.fee < want {
-		return refuse(reasonRelayFee, "%d < %d", e.fee, want)
+	always, now := feeFor(p.policy.MinRelayFee, e.size), feeFor(p.minFee(), e.size)
+	truc := e.tx.Msg.Version == versionTRUC
+	switch {
+	case !truc && e.fee < always:
+		return refuse(reasonRelayFee, "%d < %d", e.fee, always)
+	case e.fee < now:
+		return refuse(reasonPoolFee, "%d < %d", e.fee, now)
+	case e.fee < always:
+		return refuse(reasonRelayFee, "%d < %d", e.fee, always)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package mempool
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/btcsuite/btcd/btcutil/v2"
 
@@ -14,6 +15,8 @@ type Policy struct {
 	MinRelayFee    btcutil.Amount // the least fee rate at any time
 	IncrementalFee btcutil.Amount // by how much the least fee rate grows when the pool is full
 	DustFee        btcutil.Amount // an output that costs more to spend at this rate than it is worth is dust
+
+	Expiry time.Duration // how long a transaction waits for a block
 
 	DataCarrierBytes int  // of a script that only carries data; 0 refuses all
 	BareMultisig     bool // keys in the output itself, without a script hash
@@ -29,6 +32,7 @@ func DefaultPolicy() Policy {
 		MinRelayFee:      1000,
 		IncrementalFee:   1000,
 		DustFee:          3000,
+		Expiry:           336 * time.Hour,
 		DataCarrierBytes: 83,
 		BareMultisig:     true,
 		AncestorCount:    25, AncestorSize: 101_000,
@@ -46,6 +50,8 @@ func (p Policy) Check() error {
 		return fmt.Errorf("mempool of %d bytes: at least %d are needed", p.MaxBytes, minMaxBytes)
 	case p.MinRelayFee < 0, p.IncrementalFee < 0, p.DustFee < 0:
 		return fmt.Errorf("mempool fee rates cannot be negative")
+	case p.Expiry <= 0:
+		return fmt.Errorf("mempool transactions cannot expire after %v", p.Expiry)
 	case p.AncestorCount < 1, p.AncestorSize < 1, p.DescendantCount < 1, p.DescendantSize < 1:
 		return fmt.Errorf("mempool limits of ancestors and descendants must be positive")
 	}

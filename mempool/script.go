@@ -102,20 +102,23 @@ func isKey(data []byte) bool {
 	return false
 }
 
-// lastPush returns what the last instruction of a script that only pushes leaves on the stack, as spending a script hash takes it
-// for the script. ok is false if script does more than push, or pushes nothing.
+// lastPush returns what a script that only pushes leaves on top of the stack, as spending a script hash takes it
+// for the script. ok is false if script does more than push, or would fail or push nothing if it were run.
 func lastPush(script []byte) (data []byte, ok bool) {
 	if len(script) == 0 || !txscript.IsPushOnlyScript(script) {
 		return nil, false
 	}
 	var op byte
+	items := 0
 	t := txscript.MakeScriptTokenizer(0, script)
 	for t.Next() {
 		op, data = t.Opcode(), t.Data()
+		items++
+		if op == txscript.OP_RESERVED || len(data) > txscript.MaxScriptElementSize || items > txscript.MaxStackSize {
+			return nil, false // the first counts as a push but fails
+		}
 	}
 	switch {
-	case op == txscript.OP_RESERVED: // counts as a push but fails when run
-		return nil, false
 	case op == txscript.OP_1NEGATE:
 		return []byte{0x81}, true
 	case op >= txscript.OP_1 && op <= txscript.OP_16:

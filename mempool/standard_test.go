@@ -221,6 +221,12 @@ func TestLastPush(t *testing.T) {
 		{[]byte{txscript.OP_3}, []byte{3}, true},
 		{[]byte{txscript.OP_3, 2, 7, 8}, []byte{7, 8}, true},
 		{[]byte{2, 7, 8, txscript.OP_RESERVED}, nil, false},
+		{[]byte{txscript.OP_RESERVED, 2, 7, 8}, nil, false},
+		{ops(make([]byte, 520)), make([]byte, 520), true},
+		{ops(make([]byte, 521)), nil, false},
+		{ops(make([]byte, 521), txscript.OP_1), nil, false},
+		{bytes.Repeat([]byte{txscript.OP_2}, 1000), []byte{2}, true},
+		{bytes.Repeat([]byte{txscript.OP_2}, 1001), nil, false},
 		{[]byte{txscript.OP_DUP}, nil, false},
 		{[]byte{2, 7}, nil, false},
 	} {
@@ -238,6 +244,7 @@ func TestPolicyCheck(t *testing.T) {
 	for name, change := range map[string]func(*Policy){
 		"memory": func(p *Policy) { p.MaxBytes = minMaxBytes - 1 },
 		"fees":   func(p *Policy) { p.MinRelayFee = -1 },
+		"expiry": func(p *Policy) { p.Expiry = 0 },
 		"counts": func(p *Policy) { p.AncestorCount = 0 },
 	} {
 		p := DefaultPolicy()

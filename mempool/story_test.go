@@ -125,7 +125,12 @@ const matureHeight = 110
 
 func newStory(t *testing.T) *story {
 	t.Helper()
-	tree := chaintest.New(t, consensus.Regtest())
+	return newStoryOn(t, consensus.Regtest())
+}
+
+func newStoryOn(t *testing.T, p *consensus.Params) *story {
+	t.Helper()
+	tree := chaintest.New(t, p)
 	s := &story{T: t, tree: tree, key: chaintest.KeyFor(0), own: chaintest.KeyFor(0).Script(chaintest.P2WPKH), now: time.Unix(1_700_000_000, 0)}
 	start := tree.Grow(chaintest.Root, "m", matureHeight)
 	s.chain = newFakeChain(tree, start)
