@@ -32,6 +32,7 @@ type fakeChain struct {
 	added   []*consensus.Block
 	answer  ledger.Added // what AddBlock and AddHeaders answer
 	refusal error
+	invalid string // the name of a block that is known to be
 }
 
 func newFakeChain(tree *chaintest.Tree, tip string, branches ...string) *fakeChain {
@@ -99,6 +100,9 @@ func (f *fakeChain) Info(hash chainhash.Hash) (ledger.BlockInfo, error) {
 	if at, ok := f.AtHeight(n.State.Height); ok && at == hash {
 		info.Status = ledger.Active
 		info.Next, _ = f.AtHeight(n.State.Height + 1)
+	}
+	if n.Name == f.invalid {
+		info.Status = ledger.Invalid
 	}
 	return info, nil
 }

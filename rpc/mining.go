@@ -135,7 +135,11 @@ func (a *api) submitBlock(ctx context.Context, c *Call) (any, error) {
 	if verdict := a.knownVerdict(b.Hash()); verdict == "duplicate" || verdict == "duplicate-invalid" {
 		return verdict, nil
 	}
+	prev, _ := a.Chain.Info(b.Header.PrevBlock) // if it is unknown, AddBlock says so
 	added, err := a.Chain.AddBlock(ctx, a.completeBlock(b))
+	if errors.Is(err, consensus.ErrPrevInvalid) && prev.Status != ledger.Invalid {
+		return "inconclusive", nil // it made its branch the best, and one before it was refused: nothing was found out about it
+	}
 	if reason, refused := reasonOf(err); refused {
 		return reason, nil
 	}
@@ -210,6 +214,9 @@ func (a *api) submitHeader(ctx context.Context, c *Call) (any, error) {
 	}
 	if _, err := a.Chain.Info(h.PrevBlock); errors.Is(err, ledger.ErrUnknownBlock) {
 		return nil, errorf(CodeVerify, "Must submit previous header (%v) first", h.PrevBlock)
+	}
+	if a.knownVerdict(h.BlockHash()) == "duplicate-invalid" {
+		return nil, errorf(CodeVerify, "duplicate")
 	}
 	_, err = a.Chain.AddHeaders(ctx, []wire.BlockHeader{h})
 	if reason, refused := reasonOf(err); refused {

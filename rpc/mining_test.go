@@ -35,6 +35,12 @@ func TestSubmitBlock(t *testing.T) {
 	r.wants("submitblock", rawBlock(b), `"bad-txnmrklroot"`)
 	r.chain.refusal = consensus.ErrPrevUnknown
 	r.wants("submitblock", rawBlock(b), `"prev-blk-not-found"`)
+	r.chain.refusal = consensus.RuleError{Kind: consensus.ErrPrevInvalid}
+	r.wants("submitblock", rawBlock(b), `"inconclusive"`) // the parent was found invalid on the way to b
+	r.chain.invalid = "b1"
+	r.wants("submitblock", rawBlock(r.tree.Build("b1")), `"bad-prevblk"`)
+	r.wants("submitblock", rawBlock(r.tree.At("b1").Block), `"duplicate-invalid"`)
+	r.chain.invalid = ""
 	r.chain.refusal = errors.New("disk is gone")
 	r.refuses("submitblock", rawBlock(b), -1, "disk is gone")
 	r.chain.refusal = nil
@@ -71,6 +77,8 @@ func TestSubmitHeader(t *testing.T) {
 	r.refuses("submitheader", `["xx"]`, -22, "Block header decode failed")
 	r.chain.refusal = consensus.RuleError{Kind: consensus.ErrTimeTooOld}
 	r.refuses("submitheader", `["`+raw+`"]`, -25, "time-too-old")
+	r.chain.invalid = "b1"
+	r.refuses("submitheader", fmt.Sprintf("[%q]", hex.EncodeToString(r.tree.At("b1").Block.Raw()[:80])), -25, "duplicate")
 	far := r.tree.Build("a102")
 	far.Header.PrevBlock = chainhash.Hash{1}
 	r.refuses("submitheader", fmt.Sprintf("[%q]", hex.EncodeToString(far.Raw()[:80])), -25,
