@@ -16,8 +16,9 @@ type Tx struct {
 	Msg *wire.MsgTx
 
 	id, wid chainhash.Hash
-	size    int // bytes with witness
-	base    int // bytes without witness
+	raw     []byte // with witness; nil if it did not come serialized
+	size    int    // bytes with witness
+	base    int    // bytes without witness
 }
 
 // NewTx wraps msg, which must not change afterwards.
@@ -46,11 +47,21 @@ func (t *Tx) Weight() int { return t.base*(witnessScale-1) + t.size }
 // VSize returns the weight as virtual bytes, rounded up (BIP141).
 func (t *Tx) VSize() int { return (t.Weight() + witnessScale - 1) / witnessScale }
 
-// Raw returns the serialized transaction with its witness.
+// Raw returns the serialized transaction with its witness. It must not be changed.
 func (t *Tx) Raw() []byte {
-	var w bytes.Buffer
-	w.Grow(t.size)
-	_ = t.Msg.Serialize(&w) // a bytes.Buffer takes every write
+	if t.raw != nil {
+		return t.raw
+	}
+	return t.appendTo(make([]byte, 0, t.size))
+}
+
+// appendTo appends the serialized transaction.
+func (t *Tx) appendTo(dst []byte) []byte {
+	if t.raw != nil {
+		return append(dst, t.raw...)
+	}
+	w := bytes.NewBuffer(dst)
+	_ = t.Msg.Serialize(w) // a bytes.Buffer takes every write
 	return w.Bytes()
 }
 
@@ -99,10 +110,14 @@ func (b *Block) Weight() int { return b.base*(witnessScale-1) + b.size }
 
 // Raw returns the serialized block with witness.
 func (b *Block) Raw() []byte {
-	var w bytes.Buffer
-	w.Grow(b.size)
-	_ = b.Msg().Serialize(&w) // a bytes.Buffer takes every write
-	return w.Bytes()
+	w := bytes.NewBuffer(make([]byte, 0, b.size))
+	_ = b.Header.Serialize(w) // a bytes.Buffer takes every write
+	_ = wire.WriteVarInt(w, 0, uint64(len(b.Txs)))
+	raw := w.Bytes()
+	for _, tx := range b.Txs {
+		raw = tx.appendTo(raw)
+	}
+	return raw
 }
 
 // Msg returns the block as a message that shares the transactions of b.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 
-	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 )
 
@@ -34,7 +33,7 @@ func ParseTx(raw []byte) (*Tx, error) {
 	if c.bad || len(c.rest) != 0 {
 		return nil, ruleError(ErrDecode, "not one transaction of %d bytes", len(raw))
 	}
-	return decodeTx(raw, at)
+	return buildTx(raw, at), nil
 }
 
 // ParseBlock reads a block, which must be all of raw. The result shares nothing with raw.
@@ -55,11 +54,7 @@ func ParseBlock(raw []byte) (*Block, error) {
 		if c.bad {
 			break
 		}
-		tx, err := decodeTx(from[:len(from)-len(c.rest)], at)
-		if err != nil {
-			return nil, err
-		}
-		txs = append(txs, tx)
+		txs = append(txs, buildTx(from[:len(from)-len(c.rest)], at))
 	}
 	if c.bad || len(c.rest) != 0 {
 		return nil, ruleError(ErrDecode, "not one block of %d bytes", len(raw))
@@ -67,30 +62,12 @@ func ParseBlock(raw []byte) (*Block, error) {
 	return AssembleBlock(h, txs), nil
 }
 
-// decodeTx reads raw, whose form has been checked, and hashes it as it stands.
-func decodeTx(raw []byte, at txLayout) (*Tx, error) {
-	var msg wire.MsgTx
-	if err := msg.Deserialize(bytes.NewReader(raw)); err != nil {
-		return nil, ruleError(ErrDecode, "transaction: %v", err)
-	}
-	t := &Tx{Msg: &msg, size: len(raw), base: len(raw)}
-	if !at.witness {
-		t.id = chainhash.DoubleHashH(raw)
-		t.wid = t.id
-		return t, nil
-	}
-	stripped := make([]byte, 0, len(raw))
-	stripped = append(stripped, raw[:4]...)
-	stripped = append(stripped, raw[6:at.witnessAt]...)
-	stripped = append(stripped, raw[len(raw)-4:]...)
-	t.id, t.wid, t.base = chainhash.DoubleHashH(stripped), chainhash.DoubleHashH(raw), len(stripped)
-	return t, nil
-}
-
-// txLayout says where the parts of a transaction stand that hashing needs.
+// txLayout says what a serialized transaction is made of.
 type txLayout struct {
-	witness   bool
-	witnessAt int // offset of the first witness
+	inputs, outputs int
+	items           int // of all witnesses
+	witness         bool
+	witnessAt       int // offset of the first witness
 }
 
 // cursor walks over serialized transactions without allocating. After it met something that is none it is bad and stands still.
@@ -111,23 +88,27 @@ func (c *cursor) tx() (at txLayout) {
 		at.witness = true
 		c.skip(2)
 	}
-	inputs := c.count(minInputSize)
-	for range inputs {
+	at.inputs = c.count(minInputSize)
+	for range at.inputs {
 		c.skip(36)
 		c.skip(c.count(1))
 		c.skip(4)
 	}
-	for range c.count(minOutSize) {
+	at.outputs = c.count(minOutSize)
+	for range at.outputs {
 		c.skip(8)
 		c.skip(c.count(1))
 	}
 	if at.witness {
 		at.witnessAt = start - len(c.rest)
-		for range inputs {
-			for range c.count(1) {
+		for range at.inputs {
+			n := c.count(1)
+			at.items += n
+			for range n {
 				c.skip(c.count(1))
 			}
 		}
+		c.bad = c.bad || at.items == 0 // the form without witness is the one for that
 	}
 	c.skip(4)
 	return at

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/btcsuite/btcd/wire/v2"
@@ -85,10 +87,10 @@ func FuzzParseBlock(f *testing.F) {
 			}
 			return
 		}
-		if !bytes.Equal(b.Raw(), raw) || b.Size() != len(raw) {
+		again := consensus.NewBlock(b.Msg())
+		if !bytes.Equal(b.Raw(), raw) || !bytes.Equal(again.Raw(), raw) || b.Size() != len(raw) {
 			t.Fatal("written differently")
 		}
-		again := consensus.NewBlock(b.Msg())
 		for i, tx := range again.Txs {
 			if tx.TxID() != b.Txs[i].TxID() || tx.WTxID() != b.Txs[i].WTxID() || tx.Weight() != b.Txs[i].Weight() {
 				t.Fatal("the library hashes it differently")
@@ -106,6 +108,7 @@ func witnessBlock(tb testing.TB) []byte {
 	return g.Build("b100", chaintest.Txs(tx)).Raw()
 }
 
+// FuzzParseTx holds our reading of a transaction against the library's: both take the same bytes and make the same of them.
 func FuzzParseTx(f *testing.F) {
 	b, err := consensus.ParseBlock(witnessBlock(f))
 	if err != nil {
@@ -114,20 +117,69 @@ func FuzzParseTx(f *testing.F) {
 	for _, tx := range b.Txs {
 		f.Add(tx.Raw())
 	}
+	for _, shape := range []struct{ inputs, outputs, items int }{{1, 1, 0}, {2, 2, 2}, {3, 1, 1}, {1, 3, 0}, {2, 300, 5}, {300, 1, 1}} {
+		f.Add(consensus.NewTx(shaped(shape.inputs, shape.outputs, shape.items)).Raw())
+	}
+	f.Add([]byte("\x02\x00\x00\x00\x00\x01\x01" + strings.Repeat("\x00", 41) + "\x01" + strings.Repeat("\x00", 9) + "\x00" + "\x00\x00\x00\x00")) // a witness of nothing
 	f.Fuzz(func(t *testing.T, raw []byte) {
+		var msg wire.MsgTx
+		r := bytes.NewReader(raw)
+		theirs := msg.Deserialize(r) == nil && r.Len() == 0
 		tx, err := consensus.ParseTx(raw)
+		if theirs != (err == nil) {
+			t.Fatalf("%v, but the library takes it: %v", err, theirs)
+		}
 		if err != nil {
 			return
 		}
-		var msg wire.MsgTx
-		if err := msg.Deserialize(bytes.NewReader(raw)); err != nil {
-			t.Fatal(err)
-		}
-		if msg.TxHash() != tx.TxID() || !bytes.Equal(tx.Raw(), raw) {
+		if msg.TxHash() != tx.TxID() || msg.WitnessHash() != tx.WTxID() || !reflect.DeepEqual(msg, *tx.Msg) {
 			t.Fatal("the library reads it differently")
+		}
+		again := consensus.NewTx(tx.Msg)
+		if !bytes.Equal(tx.Raw(), raw) || !bytes.Equal(again.Raw(), raw) || again.Size() != tx.Size() || again.Weight() != tx.Weight() {
+			t.Fatal("written differently")
 		}
 		_ = consensus.CheckTx(tx)
 	})
+}
+
+// shaped returns a transaction with so many inputs, outputs, and items in each witness.
+func shaped(inputs, outputs, items int) *wire.MsgTx {
+	msg := wire.NewMsgTx(2)
+	for i := range inputs {
+		in := &wire.TxIn{PreviousOutPoint: wire.OutPoint{Index: uint32(i)}, SignatureScript: make([]byte, i%3)}
+		for k := range items {
+			in.Witness = append(in.Witness, bytes.Repeat([]byte{byte(k)}, 100*k))
+		}
+		msg.AddTxIn(in)
+	}
+	for i := range outputs {
+		msg.AddTxOut(&wire.TxOut{Value: int64(i), PkScript: make([]byte, i)})
+	}
+	return msg
+}
+
+// What is taken off a parsed transaction cannot be written beyond its end.
+func TestParsedTxIsClosed(t *testing.T) {
+	tx, err := consensus.ParseTx(consensus.NewTx(shaped(2, 2, 2)).Raw())
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := bytes.Clone(tx.Raw())
+	_ = append(tx.Raw(), 1)
+	for _, in := range tx.Msg.TxIn {
+		_ = append(in.SignatureScript, 1)
+		_ = append(in.Witness, []byte{1})
+		for _, item := range in.Witness {
+			_ = append(item, 1)
+		}
+	}
+	for _, out := range tx.Msg.TxOut {
+		_ = append(out.PkScript, 1)
+	}
+	if !bytes.Equal(tx.Raw(), whole) || !bytes.Equal(consensus.NewTx(tx.Msg).Raw(), whole) {
+		t.Error("it was changed")
+	}
 }
 
 func FuzzParseHeader(f *testing.F) {
