@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"groat/consensus"
@@ -23,7 +25,7 @@ import (
 func plot(t *testing.T, o Options) (s *story, order []string) {
 	t.Helper()
 	s = newStory(t).chain("genesis", "base", 105)
-	s.o.FlushEvery, s.o.FS, s.o.FileBytes = o.FlushEvery, o.FS, o.FileBytes
+	s.o.FlushEvery, s.o.FileBytes = o.FlushEvery, o.FileBytes
 	s.reopen()
 	s.Block("base105", "a1", chaintest.Txs(spend(s, "base105", 0), spend(s, "base105", 1)))
 	s.Block("a1", "a2", chaintest.Txs(spend(s, "a1", 0)))
@@ -39,7 +41,7 @@ func plot(t *testing.T, o Options) (s *story, order []string) {
 func (s *story) had(names []string) {
 	s.t.Helper()
 	tip := s.c.Tip().Hash
-	for _, name := range append([]string{"base105"}, names...) {
+	for _, name := range names {
 		if s.At(name).State.Hash == tip {
 			s.tip(name)
 			return
@@ -48,70 +50,47 @@ func (s *story) had(names []string) {
 	s.t.Fatalf("the tip %v at height %d was never the tip", tip, s.c.Tip().Height)
 }
 
-// Whichever update of the store fails, whether it was made or not, and however many a flush takes: after reopening, the
-// tip is one the node had, the coins are its coins, and the run can be finished.
-func TestEveryUpdateFails(t *testing.T) {
-	for _, limit := range []int{0, 12} {
-		for _, after := range []bool{false, true} {
-			t.Run(fmt.Sprintf("limit=%d,made=%v", limit, after), func(t *testing.T) {
-				s, order := plot(t, Options{FlushEvery: 2})
-				n := 1
-				for ; failUpdate(s.fork(1), order, n, limit, after); n++ {
-				}
-				t.Logf("%d updates", n-1)
-			})
-		}
-	}
-}
-
-// failUpdate runs the plot with the n-th update failing and returns false if there are not so many.
-func failUpdate(s *story, order []string, n, limit int, after bool) bool {
-	s.t.Helper()
-	s.mem.limit, s.mem.after, s.mem.left = limit, after, n
-	reached := s.untilFailure(order)
-	if s.mem.left > 0 {
-		return false
-	}
-	if reached < len(order) {
-		// Nothing may be written after a failure: what is in memory may not fit what is on the disk.
-		before := s.mem.made()
-		_, err := s.c.AddBlock(context.Background(), s.At("b+7").Block)
-		if err == nil || s.mem.made() != before {
-			s.t.Fatalf("update %d failed and the chain went on: %v", n, err)
-		}
-	}
-	s.kill().had(order[:min(reached+1, len(order))])
-	s.add(order...).tip("b+7")
-	s.kill().tip("b+7")
-	return true
-}
-
 // fork opens a copy of what a kill would leave of s now, with this part of what was not synced.
 func (s *story) fork(keep float64) *story {
 	s.t.Helper()
-	f := *s
-	f.mem = &memStore{records: s.mem.snapshot()}
-	f.o.Store = f.mem
-	f.o.Dir = copyTorn(s.t, s.o.Dir, s.c.disk, keep)
+	f := s.copied(keep)
 	f.open()
 	s.t.Cleanup(func() { _ = f.c.Close() })
-	return &f
+	return f
 }
 
-// untilFailure adds blocks until one fails and returns how many did not.
-func (s *story) untilFailure(order []string) int {
+// copied is fork without opening.
+func (s *story) copied(keep float64) *story {
 	s.t.Helper()
-	for k, name := range order {
-		_, err := s.c.AddBlock(context.Background(), s.At(name).Block)
-		var rule consensus.RuleError
-		if errors.As(err, &rule) {
-			s.t.Fatalf("a failing disk made %s invalid: %v", name, err)
-		}
+	f := *s
+	f.mem = &memStore{records: s.mem.snapshot(), limit: s.mem.limit}
+	f.o.Store, f.o.Dir = f.mem, s.t.TempDir()
+	synced := map[string]blockfile.Pos{"blk": s.c.disk.blocks, "rev": s.c.disk.undos}
+	entries, err := os.ReadDir(s.o.Dir)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, e := range entries {
+		raw, err := os.ReadFile(filepath.Join(s.o.Dir, e.Name()))
 		if err != nil {
-			return k
+			s.t.Fatal(err)
+		}
+		var number, sure int
+		if _, err := fmt.Sscanf(e.Name()[3:], "%05d.dat", &number); err != nil {
+			s.t.Fatal(err)
+		}
+		switch end := synced[e.Name()[:3]]; {
+		case number < int(end.File):
+			sure = len(raw)
+		case number == int(end.File):
+			sure = int(end.Offset)
+		}
+		kept := raw[:sure+int(keep*float64(len(raw)-sure))]
+		if err := os.WriteFile(filepath.Join(f.o.Dir, e.Name()), kept, 0o600); err != nil {
+			s.t.Fatal(err)
 		}
 	}
-	return len(order)
+	return &f
 }
 
 // Killed after any block, with what was not synced torn at any byte, the chain opens at a tip it had.
@@ -121,27 +100,60 @@ func TestKilledAnywhere(t *testing.T) {
 		s.add(name)
 		for _, keep := range []float64{0, 0.3, 0.9, 1} {
 			killed := s.fork(keep)
-			killed.had(order[:k+1])
+			killed.had(append([]string{"base105"}, order[:k+1]...))
 			killed.add(order...).tip("b+7")
 		}
 	}
 }
 
-// copyTorn copies block and undo files and keeps a part only of what lies behind the synced ends.
-func copyTorn(t *testing.T, from string, synced place, keep float64) string {
-	t.Helper()
-	to := t.TempDir()
-	for name, end := range map[string]blockfile.Pos{"blk00000.dat": synced.blocks, "rev00000.dat": synced.undos} {
-		raw, err := os.ReadFile(filepath.Join(from, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		size := int(end.Offset) + int(keep*float64(len(raw)-int(end.Offset)))
-		if err := os.WriteFile(filepath.Join(to, name), raw[:size], 0o600); err != nil {
-			t.Fatal(err)
+// killed stops at every point that s comes by on its disk, and opens what a kill there would leave, and what a power cut would. Up to depth of them
+// follow each other before a start succeeds. tips returns what may be the tip then.
+func (s *story) killed(seen map[string]int, depth int, tips func() []string) {
+	random := rand.New(rand.NewPCG(uint64(depth), 4))
+	s.o.Point = func(point string) {
+		seen[point]++
+		for _, disk := range []*faultyDisk{s.mem.disk.clone(), s.mem.disk.clone().losePower(random)} {
+			f := s.on(disk)
+			f.o.Point = nil
+			if depth > 1 && strings.HasPrefix(point, "flush") {
+				f.killed(seen, depth-1, tips)
+			}
+			f.open()
+			f.had(tips())
+			_ = f.c.closeFiles()
 		}
 	}
-	return to
+}
+
+// on returns a copy of s that is to be opened on disk. Its store holds what that of s does.
+func (s *story) on(disk *faultyDisk) *story {
+	f := *s
+	f.mem = &memStore{disk: disk, records: s.mem.snapshot(), limit: s.mem.limit}
+	f.o.Store, f.o.FS = f.mem, disk
+	return &f
+}
+
+// Killed at any of the named places, and again at any of them while it is opened after that, the chain opens at a tip it had.
+func TestKilledAtEveryPoint(t *testing.T) {
+	s, order := plot(t, Options{FlushEvery: 4, FileBytes: 1500})
+	s.mem.limit = 14
+	seen, added := make(map[string]int), 1
+	_ = s.c.Close()
+	s = s.on(newFaultyDisk(t, s.o.Dir))
+	s.killed(seen, 2, func() []string { return append([]string{"base105"}, order[:added]...) })
+	s.open()
+	s.c.far = 3
+	for k, name := range order {
+		added = k + 1
+		s.add(name)
+	}
+	s.tip("b+7")
+	for _, point := range Points() {
+		if seen[point] == 0 && !strings.HasPrefix(point, "prune") { // TestEveryCallFailsInAPruning stops at those
+			t.Errorf("the run did not come by %s", point)
+		}
+	}
+	t.Log(seen)
 }
 
 // A coin that the disk lost must not make a valid block invalid.

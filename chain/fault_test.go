@@ -1,213 +1,246 @@
 package chain
 
 import (
+	"context"
 	"errors"
-	"fmt"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
+	"strconv"
 	"syscall"
 	"testing"
 
-	"groat/internal/blockfile"
+	"groat/consensus"
+	"groat/internal/ledger"
 )
 
-// faultyFS fails on purpose: with an error at its n-th call, a write after a part of it, or with a bit flipped in what the n-th call reads. It remembers
-// what was synced, and can lose the rest as a power cut does.
-type faultyFS struct {
-	blockfile.OS
-	left   int   // calls until the one that fails; 0 is never
-	err    error // with which it fails; nil flips a bit in what a read returns, and only reads count
-	synced map[string][]byte
-	names  map[string]bool // files whose names would survive a power cut
+// trial is a short run that begins with what base left, is made on a disk that fails, and has to come to its end when the disk is mended.
+type trial struct {
+	base  *story
+	ready func(*story)                 // before anything fails; nil opens the chain
+	run   func(*story) (tips []string) // ends when something failed, and says what may be the tip then
+	again func(*story)                 // opens the chain again; nil is story.open
+	end   func(*story)                 // finishes the run and checks where it led
 }
 
-type faultyFile struct {
-	blockfile.File
-	fs   *faultyFS
-	name string
-}
-
-func newFaultyFS() *faultyFS {
-	return &faultyFS{synced: make(map[string][]byte), names: make(map[string]bool)}
-}
-
-// hit returns the error with which this call is to fail.
-func (f *faultyFS) hit() error {
-	if f.err == nil {
-		return nil
-	}
-	if f.left--; f.left == 0 {
-		return f.err
-	}
-	return nil
-}
-
-func (f *faultyFS) Create(name string) (blockfile.File, error) {
-	if err := f.hit(); err != nil {
-		return nil, err
-	}
-	file, err := f.OS.Create(name)
-	return faultyFile{file, f, name}, err
-}
-
-func (f *faultyFS) Open(name string) (blockfile.File, error) {
-	if err := f.hit(); err != nil {
-		return nil, err
-	}
-	file, err := f.OS.Open(name)
-	return faultyFile{file, f, name}, err
-}
-
-func (f *faultyFS) List(dir string) (map[string]int64, error) {
-	if err := f.hit(); err != nil {
-		return nil, err
-	}
-	return f.OS.List(dir)
-}
-
-func (f *faultyFS) Remove(name string) error {
-	if err := f.hit(); err != nil {
-		return err
-	}
-	return f.OS.Remove(name)
-}
-
-func (f *faultyFS) SyncDir(dir string) error {
-	if err := f.hit(); err != nil {
-		return err
-	}
-	sizes, err := f.OS.List(dir)
-	for name := range sizes {
-		f.names[filepath.Join(dir, name)] = true
-	}
-	return errors.Join(err, f.OS.SyncDir(dir))
-}
-
-func (f faultyFile) WriteAt(b []byte, at int64) (int, error) {
-	if err := f.fs.hit(); err != nil {
-		n, _ := f.File.WriteAt(b[:len(b)/3], at)
-		return n, err
-	}
-	return f.File.WriteAt(b, at)
-}
-
-func (f faultyFile) ReadAt(b []byte, at int64) (int, error) {
-	if err := f.fs.hit(); err != nil {
-		return 0, err
-	}
-	n, err := f.File.ReadAt(b, at)
-	if f.fs.err == nil && len(b) > 0 {
-		if f.fs.left--; f.fs.left == 0 {
-			b[len(b)/2] ^= 1
-		}
-	}
-	return n, err
-}
-
-func (f faultyFile) Truncate(size int64) error {
-	if err := f.fs.hit(); err != nil {
-		return err
-	}
-	return f.File.Truncate(size)
-}
-
-func (f faultyFile) Sync() error {
-	if err := f.fs.hit(); err != nil {
-		return err
-	}
-	raw, err := os.ReadFile(f.name)
-	f.fs.synced[f.name] = raw
-	return errors.Join(err, f.File.Sync())
-}
-
-// losePower makes of the files what a power cut could: each page that was written after the last sync may be old or new, files may be as short as they were, and
-// new files may be gone.
-func (f *faultyFS) losePower(t *testing.T, dir string, random *rand.Rand) {
+// with makes the run with a fault at the n-th call and returns false if there are not so many. What is left is then opened: after a kill, or after the
+// chain was closed by a node that had met the failure.
+func (r trial) with(n int, f fault, closed bool) bool {
+	t := r.base.t
 	t.Helper()
-	const page = 512 // small, as the files are
-	sizes, err := f.OS.List(dir)
-	if err != nil {
-		t.Fatal(err)
+	s := r.base.on(newFaultyDisk(t, r.base.o.Dir))
+	disk := s.mem.disk
+	if r.ready == nil {
+		s.open()
+	} else {
+		r.ready(s)
 	}
-	for _, base := range slices.Sorted(maps.Keys(sizes)) {
-		name := filepath.Join(dir, base)
-		if !f.names[name] && random.IntN(2) == 0 {
-			if err := os.Remove(name); err != nil {
-				t.Fatal(err)
-			}
-			continue
-		}
-		now, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		old := append(slices.Clone(f.synced[name]), make([]byte, len(now))...)
-		for at := 0; at < len(now); at += page {
-			if random.IntN(2) == 0 {
-				copy(now[at:min(at+page, len(now))], old[at:])
-			}
-		}
-		short := min(len(f.synced[name]), len(now))
-		if err := os.WriteFile(name, now[:short+random.IntN(len(now)-short+1)], 0o600); err != nil {
-			t.Fatal(err)
-		}
+	disk.fail(n, f)
+	tips := r.run(s)
+	struck := disk.struck
+	if !f.cut {
+		disk.mend()
 	}
-}
-
-// failsAt runs the plot with the n-th call of fs failing and returns false if there are not so many.
-func failsAt(base *story, fs *faultyFS, order []string, n int, err error) bool {
-	base.t.Helper()
-	fs.left, fs.err = 0, nil
-	s := base.fork(1)
-	fs.left, fs.err = n, err
-	reached := s.untilFailure(order)
-	if fs.left > 0 {
+	switch {
+	case s.c == nil:
+	case closed:
+		_ = s.c.Close()
+	default:
+		_ = s.c.closeFiles()
+	}
+	disk.mend()
+	if struck == "" {
 		return false
 	}
-	fs.left, fs.err = 0, nil
-	s.kill().had(order[:min(reached+1, len(order))])
-	s.add(order...).tip("b+7")
+	if f.cut || struck == "sync" { // which lost something, but in memory all is well until then
+		disk.losePower(rand.New(rand.NewPCG(uint64(n), 0)))
+	}
+	defer func() {
+		if t.Failed() {
+			t.Logf("that was after call %d, %s, had failed with %+v; closed: %v", n, struck, f, closed)
+		}
+	}()
+	if r.again == nil {
+		s.open()
+	} else {
+		r.again(s)
+	}
+	s.had(tips)
+	r.end(s)
+	_ = s.c.closeFiles()
 	return true
 }
 
-// Whichever call of the file system fails, and however: after reopening, the tip is one the node had, the coins are its coins, no block is invalid and
-// the run can be finished.
-func TestEveryFileCallFails(t *testing.T) {
-	for name, err := range map[string]error{"EIO": syscall.EIO, "ENOSPC": syscall.ENOSPC, "flipped bit": nil} {
+// everywhere makes the run again and again, with each kind of fault at every call.
+func (r trial) everywhere(t *testing.T) {
+	for name, f := range map[string]fault{
+		"refused":         {err: syscall.EIO},
+		"answer lost":     {err: syscall.EIO, made: true},
+		"full":            {err: syscall.ENOSPC},
+		"flipped bit":     {},
+		"power cut":       {err: errBroken, cut: true},
+		"power cut after": {err: errBroken, cut: true, made: true},
+	} {
 		t.Run(name, func(t *testing.T) {
-			fs := newFaultyFS()
-			base, order := plot(t, Options{FlushEvery: 3, FS: fs})
+			base := *r.base
+			base.t = t
+			r.base = &base
 			n := 1
-			for failsAt(base, fs, order, n, err) {
+			for r.with(n, f, n%2 == 0) {
 				n++
 			}
-			t.Logf("%d calls", n-1)
+			if t.Logf("%d calls", n-1); n < 10 && f.err != nil {
+				t.Error("these are too few")
+			}
 		})
 	}
 }
 
-// The power goes after any block, with files that are begun anew every few blocks: what was synced is there, and of the rest any pages are.
-func TestPowerCuts(t *testing.T) {
-	for seed := range uint64(6) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			random := rand.New(rand.NewPCG(seed, 0))
-			fs := newFaultyFS()
-			s, order := plot(t, Options{FlushEvery: 4, FS: fs, FileBytes: 1500})
-			for k, name := range order {
-				s.add(name)
-				if random.IntN(3) > 0 {
-					continue
-				}
-				_ = s.c.closeFiles()
-				fs.losePower(t, s.o.Dir, random)
-				s.open()
-				s.had(order[:k+1])
-				s.add(order[:k+1]...)
-			}
-			s.tip("b+7")
-		})
+// blocks is a run that adds blocks one by one.
+func blocks(before string, order []string) func(*story) []string {
+	return func(s *story) []string {
+		reached := s.untilFailure(order)
+		return append([]string{before}, order[:min(reached+1, len(order))]...)
 	}
+}
+
+// untilFailure adds blocks until one fails and returns how many did not. After a failed write nothing more may be written: what is in memory may not
+// fit what is on the disk.
+func (s *story) untilFailure(order []string) int {
+	s.t.Helper()
+	for k, name := range order {
+		_, err := s.c.AddBlock(context.Background(), s.At(name).Block)
+		var rule consensus.RuleError
+		if errors.As(err, &rule) {
+			s.t.Fatalf("a failing disk made %s invalid: %v", name, err)
+		}
+		if err == nil {
+			continue
+		}
+		if before := s.mem.made(); s.c.broken != nil {
+			if _, err := s.c.AddBlock(context.Background(), s.At(name).Block); err == nil || s.mem.made() != before {
+				s.t.Fatalf("a write failed and the chain went on: %v", err)
+			}
+		}
+		return k
+	}
+	return len(order)
+}
+
+// ends is the end of a run of blocks.
+func ends(order []string, tip string) func(*story) {
+	return func(s *story) {
+		s.t.Helper()
+		s.add(order...).tip(tip)
+		s.kill().tip(tip)
+	}
+}
+
+// Whichever call of files or store fails, and however: after reopening, the tip is one the node had, the coins are its coins, no block is invalid and
+// the run can be finished. The same goes for whatever a power cut leaves of what was not synced.
+func TestEveryCallFails(t *testing.T) {
+	s, order := plot(t, Options{FlushEvery: 3})
+	trial{base: s, run: blocks("base105", order), end: ends(order, "b+7")}.everywhere(t)
+}
+
+// With small files, flushes that take many transactions, and a reorganisation that is committed in steps.
+func TestEveryCallFailsInSmallSteps(t *testing.T) {
+	s, order := plot(t, Options{FlushEvery: 4, FileBytes: 1500})
+	ready := func(s *story) {
+		s.mem.limit = 12
+		s.open()
+		s.c.far = 3
+	}
+	trial{base: s, ready: ready, run: blocks("base105", order), end: ends(order, "b+7")}.everywhere(t)
+}
+
+// While the chain is opened after a flush that was interrupted, with blocks behind it that are connected again.
+func TestEveryCallFailsInARecovery(t *testing.T) {
+	s, order := plot(t, Options{})
+	s.mem.limit = 12
+	s.add(order[:12]...)
+	s.mem.disk = new(faultyDisk)
+	s.mem.disk.fail(6, fault{err: errBroken})
+	if err := s.c.Flush(context.Background()); !errors.Is(err, errBroken) || s.mem.snapshot()[goalKey] == "" {
+		t.Fatalf("no flush was interrupted: %v", err)
+	}
+	s.mem.disk = nil
+	at := s.c.Tip().Hash
+	run := func(s *story) []string {
+		s.c, _ = Open(context.Background(), s.o)
+		return order[:12]
+	}
+	end := func(s *story) {
+		if s.c.Tip().Hash != at {
+			s.t.Fatalf("the tip is %v", s.c.Tip().Hash)
+		}
+		ends(order, "b+7")(s)
+	}
+	trial{base: s, ready: func(*story) {}, run: run, end: end}.everywhere(t)
+}
+
+// While old files are removed.
+func TestEveryCallFailsInAPruning(t *testing.T) {
+	s := newStory(t)
+	s.o.FileBytes = 3000
+	s.reopen().chain("genesis", "a", 340).reopen()
+	s.grow("a340", "b", 4)
+	order := []string{"b1", "b2", "b3", "b4"}
+	ready := func(s *story) {
+		s.o.Prune, s.o.FlushEvery = 20_000, 2
+		s.open()
+	}
+	end := func(s *story) {
+		ends(order, "b4")(s)
+		if p := s.c.Pruning(); p.Height < 30 {
+			s.t.Fatalf("after all nothing was pruned: %+v", p)
+		}
+	}
+	trial{base: s, ready: ready, run: blocks("a340", order), end: end}.everywhere(t)
+}
+
+// While coins and index are made anew from the block files.
+func TestEveryCallFailsInARebuild(t *testing.T) {
+	s := newStory(t)
+	s.chain("genesis", "a", 6)
+	s.grow("a3", "b", 5).add("b1", "b2", "b3", "b4", "b5").tip("b5")
+	s.mem = newMemStore()
+	if err := os.Remove(filepath.Join(s.o.Dir, "rev00000.dat")); err != nil {
+		t.Fatal(err)
+	}
+	tips := []string{"genesis", "b1", "b2", "b3", "b4", "b5"}
+	for n := range 6 {
+		tips = append(tips, "a"+strconv.Itoa(n+1))
+	}
+	ready := func(s *story) { s.o.FlushEvery, s.mem.limit = 2, 12 }
+	run := func(s *story) []string {
+		s.c, _ = Rebuild(context.Background(), s.o, nil)
+		return tips
+	}
+	trial{base: s, ready: ready, run: run, again: func(s *story) { s.rebuild() }, end: ends(nil, "b5")}.everywhere(t)
+}
+
+// While blocks are stored by one goroutine and connected by another, and scripts run: what they look at is not let go before they end (CVE-2024-52911).
+func TestEveryCallFailsWithManyBlocks(t *testing.T) {
+	s := newStory(t).chain("genesis", "base", 104)
+	names := s.pay("base104", "a", 12)
+	s.reopen()
+	ready := func(s *story) {
+		s.o.FlushEvery = 3
+		s.open()
+		s.c.stretch = 6
+	}
+	run := func(s *story) []string {
+		var blocks []*consensus.Block
+		for _, name := range names {
+			blocks = append(blocks, s.At(name).Block)
+		}
+		_ = s.c.AddBlocks(context.Background(), from(blocks), func(b *consensus.Block, _ ledger.Added, err error) {
+			if err != nil {
+				s.t.Errorf("a disk's failure was a block's: %v", err)
+			}
+		})
+		return append([]string{"base104"}, names...)
+	}
+	trial{base: s, ready: ready, run: run, end: ends(names, "a12")}.everywhere(t)
 }

@@ -208,26 +208,6 @@ func TestRebuild(t *testing.T) {
 	}
 }
 
-// Whichever update fails in a rebuild, the next one finishes it.
-func TestRebuildIsInterrupted(t *testing.T) {
-	base := forked(t)
-	for n := 1; ; n += 1 + n/8 {
-		s := base.emptied()
-		s.o.FlushEvery = 7
-		s.mem.limit, s.mem.left = 12, n
-		_, err := Rebuild(context.Background(), s.o, nil)
-		if err == nil {
-			t.Logf("%d updates or a few fewer", n-1)
-			return
-		}
-		if !errors.Is(err, errMem) {
-			t.Fatal(err)
-		}
-		s.rebuild().tip("b+7")
-		_ = s.c.closeFiles()
-	}
-}
-
 // Damage in the middle of a file costs what was there, and not what follows. What the network sends again completes the chain, and the damage is
 // not met again.
 func TestRebuildAroundDamage(t *testing.T) {

@@ -176,38 +176,3 @@ func TestManyBlocksInAnyOrder(t *testing.T) {
 		s.tip("b10").kill().tip("b10")
 	}
 }
-
-// A failing disk ends AddBlocks with its error, and what the scripts look at is not let go before they end (CVE-2024-52911).
-func TestManyBlocksOnAFailingDisk(t *testing.T) {
-	for n := range 12 {
-		s := newStory(t).chain("genesis", "base", 104)
-		names := s.pay("base104", "a", 20)
-		s.o.FlushEvery = 2
-		s.reopen()
-		s.c.stretch = 6
-		s.mem.left = n + 1
-		var blocks []*consensus.Block
-		for _, name := range names {
-			blocks = append(blocks, s.At(name).Block)
-		}
-		err := s.c.AddBlocks(t.Context(), from(blocks), func(_ *consensus.Block, _ ledger.Added, err error) {
-			if err != nil {
-				t.Errorf("a disk's failure was a block's: %v", err)
-			}
-		})
-		s.mem.left = 0
-		if err == nil && n < 5 {
-			t.Errorf("write %d failed and nobody noticed", n)
-		}
-		s.kill()
-		for _, name := range append(names, "base104") {
-			if s.At(name).State.Hash == s.c.Tip().Hash {
-				s.coins(name)
-			}
-		}
-		if err := s.c.AddBlocks(t.Context(), from(blocks), func(*consensus.Block, ledger.Added, error) {}); err != nil {
-			t.Fatalf("after the disk was mended: %v", err)
-		}
-		s.tip("a20")
-	}
-}

@@ -3,7 +3,6 @@ package chain
 import (
 	"context"
 	"errors"
-	"syscall"
 	"testing"
 
 	"groat/consensus"
@@ -11,10 +10,10 @@ import (
 )
 
 // pruning is a chain of 400 small blocks in files of a few blocks each, of which it keeps as few as it may, with a branch at the bottom that lost.
-func pruning(t *testing.T, o Options) *story {
+func pruning(t *testing.T) *story {
 	t.Helper()
 	s := newStory(t)
-	s.o.FileBytes, s.o.Prune, s.o.FlushEvery, s.o.FS = 2000, 20_000, 25, o.FS
+	s.o.FileBytes, s.o.Prune, s.o.FlushEvery = 2000, 20_000, 25
 	s.reopen().chain("genesis", "a", 20)
 	s.grow("a10", "stale", 3).add("stale1", "stale2")
 	return s.chain("a20", "b", 380)
@@ -42,7 +41,7 @@ func (s *story) wantPruned() {
 }
 
 func TestPrune(t *testing.T) {
-	s := pruning(t, Options{})
+	s := pruning(t)
 	s.wantPruned()
 	s.tip("b380").reopen().tip("b380").wantPruned()
 	s.kill().tip("b380").wantPruned()
@@ -70,7 +69,7 @@ func TestPrune(t *testing.T) {
 
 // What reaches below the blocks that are kept stops the node, and blames nobody.
 func TestReorgBelowThePruned(t *testing.T) {
-	s := pruning(t, Options{})
+	s := pruning(t)
 	if err := s.c.Invalidate(context.Background(), s.At("b1").State.Hash); !errors.Is(err, ledger.ErrPruned) {
 		t.Fatalf("invalidate: %v", err)
 	}
@@ -88,32 +87,5 @@ func TestReorgBelowThePruned(t *testing.T) {
 	}
 	if err := s.c.Run(context.Background()); !errors.Is(err, ledger.ErrPruned) {
 		t.Fatalf("Run: %v", err)
-	}
-}
-
-// Wherever the disk fails while files are removed, the chain goes on after it, and prunes what was left.
-func TestPruneFails(t *testing.T) {
-	for n := 1; n < 40; n += 3 {
-		fs := newFaultyFS()
-		s := newStory(t)
-		s.o.FileBytes, s.o.Prune, s.o.FlushEvery, s.o.FS = 2000, 20_000, 1000, fs
-		s.reopen().chain("genesis", "a", 350)
-		fs.left, fs.err = n, syscall.EIO
-		err := s.c.Flush(context.Background())
-		if fs.left > 0 {
-			if n < 10 {
-				t.Errorf("only %d calls", n-fs.left)
-			}
-			return
-		}
-		if err == nil {
-			t.Fatalf("call %d failed and nobody noticed", n)
-		}
-		fs.left, fs.err = 0, nil
-		s.kill().tip("a350").reopen().tip("a350")
-		if used := s.c.blocks.Size() + s.c.undos.Size(); used > 300*350 {
-			t.Fatalf("%d bytes are left", used)
-		}
-		s.grow("a350", "b", 1).add("b1").tip("b1")
 	}
 }

@@ -204,17 +204,15 @@ func (s *story) hash() chainhash.Hash {
 	return info.Hash
 }
 
-// memStore is a Store in memory, which survives a kill, and of which the n-th update can fail.
+// memStore is a Store in memory, which survives a kill.
 type memStore struct {
+	disk *faultyDisk // whose calls these are; nil never fails
+
 	mu      sync.Mutex
 	records map[string]string // replaced as a whole, so that views keep theirs
 	limit   int               // changes that fit into an update; 0 is no limit
-	left    int               // updates until the one that fails; 0 is never
-	after   bool              // the failing update is made all the same: only its answer is lost
 	updates int
 }
-
-var errMem = errors.New("the store failed on purpose")
 
 func newMemStore() *memStore { return &memStore{records: map[string]string{}} }
 
@@ -231,12 +229,14 @@ func (m *memStore) made() int {
 	return m.updates
 }
 
-func (m *memStore) View(fn func(store.Reader) error) error { return fn(memView(m.snapshot())) }
+func (m *memStore) View(fn func(store.Reader) error) error {
+	return fn(memView{m.disk, m.snapshot()})
+}
 
-func (m *memStore) Get(key []byte) ([]byte, error) { return memView(m.snapshot()).Get(key) }
+func (m *memStore) Get(key []byte) ([]byte, error) { return memView{m.disk, m.snapshot()}.Get(key) }
 
 func (m *memStore) Iterate(prefix []byte, fn func(key, value []byte) error) error {
-	return memView(m.snapshot()).Iterate(prefix, fn)
+	return memView{m.disk, m.snapshot()}.Iterate(prefix, fn)
 }
 
 func (m *memStore) Fits(b *store.Batch) bool { return m.limit == 0 || b.Len() <= m.limit }
@@ -245,56 +245,63 @@ func (m *memStore) Update(b *store.Batch) error {
 	if !m.Fits(b) {
 		return store.ErrTooBig
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.updates++
-	m.left--
-	if m.left == 0 && !m.after {
-		return errMem
-	}
-	next := maps.Clone(m.records)
-	b.Each(func(key, value []byte) {
-		if value == nil {
-			delete(next, string(key))
-		} else {
-			next[string(key)] = string(value)
-		}
+	return m.disk.do("update", func() error {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.updates++
+		next := maps.Clone(m.records)
+		b.Each(func(key, value []byte) {
+			if value == nil {
+				delete(next, string(key))
+			} else {
+				next[string(key)] = string(value)
+			}
+		})
+		m.records = next
+		return nil
 	})
-	m.records = next
-	if m.left == 0 {
-		return errMem
-	}
-	return nil
 }
 
 func (m *memStore) Need(n int64) int64 { return n }
 
 func (m *memStore) Size() int64 { return int64(len(m.snapshot())) }
 
-func (m *memStore) Verify(context.Context) error { return nil }
+func (m *memStore) Verify(context.Context) error {
+	return m.disk.do("verify", func() error { return nil })
+}
 
-type memView map[string]string
+// memView is one moment of a memStore.
+type memView struct {
+	disk    *faultyDisk
+	records map[string]string
+}
 
-func (v memView) Get(key []byte) ([]byte, error) {
-	value, ok := v[string(key)]
-	if !ok {
-		return nil, store.ErrNotFound
-	}
-	return []byte(value), nil
+func (v memView) Get(key []byte) (value []byte, err error) {
+	err = v.disk.do("get", func() error {
+		text, ok := v.records[string(key)]
+		if !ok {
+			return store.ErrNotFound
+		}
+		value = []byte(text)
+		return nil
+	})
+	return value, err
 }
 
 func (v memView) Iterate(prefix []byte, fn func(key, value []byte) error) error {
 	var keys []string
-	for key := range v {
+	for key := range v.records {
 		if strings.HasPrefix(key, string(prefix)) {
 			keys = append(keys, key)
 		}
 	}
 	slices.Sort(keys)
-	for _, key := range keys {
-		if err := fn([]byte(key), []byte(v[key])); err != nil {
-			return err
+	return v.disk.do("iterate", func() error {
+		for _, key := range keys {
+			if err := fn([]byte(key), []byte(v.records[key])); err != nil {
+				return err
+			}
 		}
-	}
-	return nil
+		return nil
+	})
 }

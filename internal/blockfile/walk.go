@@ -108,6 +108,9 @@ func (w *Walker) walkFile(ctx context.Context, n uint32, good func(Location, []b
 			return err
 		}
 		payload, err := w.files.readRecord(file, uint32(at), size)
+		if errors.Is(err, ErrDamaged) { // perhaps only on the way from the disk: what is called damaged may be written over
+			payload, err = w.files.readRecord(file, uint32(at), size)
+		}
 		if errors.Is(err, ErrDamaged) {
 			next, err := w.nextMagic(file, at+1, size)
 			if err != nil {
