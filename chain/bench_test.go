@@ -1,7 +1,9 @@
 package chain
 
 import (
+	"bytes"
 	"context"
+	"os"
 	"path/filepath"
 	"runtime"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"groat/consensus"
+	"groat/internal/blockfile"
 	"groat/internal/loadchain"
 	"groat/internal/store"
 	"groat/internal/verify"
@@ -155,6 +158,36 @@ func BenchmarkConnectAssumed(b *testing.B) {
 		feed(b, c, l.raw[:empty])
 		return func() { feed(b, c, l.raw[empty:]) }, done
 	})
+}
+
+// BenchmarkImport reads the file of a chain, with its scripts and without.
+func BenchmarkImport(b *testing.B) {
+	l := makeLoad(b, loadchain.P2WPKH, 40_000, 2_000)
+	var file bytes.Buffer
+	for _, raw := range l.raw {
+		if err := blockfile.Write(&file, consensus.Regtest(), raw); err != nil {
+			b.Fatal(err)
+		}
+	}
+	name := filepath.Join(b.TempDir(), "blocks.dat")
+	if err := os.WriteFile(name, file.Bytes(), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	for _, how := range []struct {
+		name    string
+		trusted chainhash.Hash
+	}{{"Scripts", chainhash.Hash{}}, {"Assumed", l.tip}} {
+		b.Run(how.name, func(b *testing.B) {
+			perTx(b, l.txs, func() (func(), func()) {
+				c, done := openBench(b, Options{AssumeValid: how.trusted})
+				return func() {
+					if _, err := Import(context.Background(), c, []string{name}, nil); err != nil {
+						b.Fatal(err)
+					}
+				}, done
+			})
+		})
+	}
 }
 
 // BenchmarkFlush writes the coins of 100,000 payments, each of which made one more.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"groat/consensus"
 	"groat/internal/blockfile"
 	"groat/internal/ledger"
 )
@@ -61,15 +63,18 @@ func (c *Chain) rebuild(ctx context.Context, report func(Progress)) error {
 	if w, err = blockfile.NewWalker(files); err != nil { // a torn end has been cut
 		return err
 	}
-	r := &rebuilder{c: c, report: report, waiting: make(map[chainhash.Hash][]blockfile.Location), progress: Progress{TotalBytes: w.Size()}}
-	err = w.Walk(ctx, func(loc blockfile.Location, raw []byte) error {
-		return r.take(ctx, loc, raw)
-	}, func(g blockfile.Gap) error {
-		c.o.Log.Warn("a part of the block files is damaged: its blocks will be missing", "file", g.File, "offset", g.Offset, "bytes", g.Length)
-		return w.Blank(g)
-	})
+	r := &rebuilder{c: c, files: w, meter: newMeter(c, report)}
+	if err := r.headers(ctx); err != nil {
+		return err
+	}
+	stop := r.meter.follow()
+	err = c.addAhead(ctx, r.blocks(ctx), r.take)
+	stop()
 	if err != nil {
 		return err
+	}
+	if r.cut != nil {
+		return r.cut
 	}
 	if err := c.begin(); err != nil {
 		return err
@@ -82,43 +87,58 @@ func (c *Chain) rebuild(ctx context.Context, report func(Progress)) error {
 
 // rebuilder is one rebuild under way.
 type rebuilder struct {
-	c        *Chain
-	waiting  map[chainhash.Hash][]blockfile.Location // blocks that came before their parent, by that parent
-	report   func(Progress)
-	progress Progress
+	c     *Chain
+	files *blockfile.Walker
+	meter *meter
+	cut   error // of the goroutine that reads, until it has ended: why reading ended before the end of the files
 }
 
-// take takes up one block, and those that waited for it, and goes where they lead.
-func (r *rebuilder) take(ctx context.Context, loc blockfile.Location, raw []byte) error {
-	r.progress.Bytes += int64(len(raw))
-	r.progress.Blocks++
-	if len(raw) < wire.MaxBlockHeaderPayload {
-		return nil
-	}
-	hash := chainhash.DoubleHashH(raw[:wire.MaxBlockHeaderPayload])
-	if !r.c.Has(hash) && !r.c.takeUp(loc, raw) {
-		parent := chainhash.Hash(raw[4:36])
-		r.waiting[parent] = append(r.waiting[parent], loc)
-		return ctx.Err()
-	}
-	for ready := []chainhash.Hash{hash}; len(ready) > 0; ready = ready[1:] {
-		if err := r.c.activate(ctx); err != nil {
-			return err
+// headers adds all headers, so that no block has to wait for its parent and Options.AssumeValid is heeded. Damaged parts are found here.
+func (r *rebuilder) headers(ctx context.Context) error {
+	headers := newUnsorted(r.c)
+	err := r.files.Walk(ctx, func(_ blockfile.Location, raw []byte) error {
+		if len(raw) < wire.MaxBlockHeaderPayload {
+			return nil
 		}
-		for _, loc := range r.waiting[ready[0]] {
-			raw, err := r.c.blocks.Read(loc)
+		here, err := headers.add(ctx, raw[:wire.MaxBlockHeaderPayload])
+		r.meter.header(len(raw), here)
+		return err
+	}, func(g blockfile.Gap) error {
+		r.c.o.Log.Warn("a part of the block files is damaged: its blocks will be missing", "file", g.File, "offset", g.Offset, "bytes", g.Length)
+		return r.files.Blank(g)
+	})
+	r.meter.begin()
+	if err != nil {
+		return err
+	}
+	return headers.done(ctx)
+}
+
+// blocks reads and parses the blocks that were not taken up yet.
+func (r *rebuilder) blocks(ctx context.Context) iter.Seq[arrival] {
+	return func(yield func(arrival) bool) {
+		r.cut = r.files.Walk(ctx, func(loc blockfile.Location, raw []byte) error {
+			if len(raw) >= wire.MaxBlockHeaderPayload {
+				if _, here := r.c.knows(chainhash.DoubleHashH(raw[:wire.MaxBlockHeaderPayload])); here {
+					return nil
+				}
+			}
+			b, err := consensus.ParseBlock(raw)
 			if err != nil {
-				return damaged(err)
+				r.c.o.Log.Debug("stored block not taken up", "err", err)
+				return nil
 			}
-			if r.c.takeUp(loc, raw) {
-				ready = append(ready, chainhash.DoubleHashH(raw[:wire.MaxBlockHeaderPayload]))
+			if !yield(arrival{block: b, kept: loc}) {
+				return errEnough
 			}
-		}
-		delete(r.waiting, ready[0])
+			return nil
+		}, func(blockfile.Gap) error { return nil })
 	}
-	r.progress.Height = r.c.tip.Height
-	if r.report != nil {
-		r.report(r.progress)
+}
+
+// take notes what became of a block. Whatever was refused is as if it had never come.
+func (r *rebuilder) take(_ arrival, _ ledger.Added, err error) {
+	if err != nil {
+		r.c.o.Log.Debug("stored block not taken up", "err", err)
 	}
-	return ctx.Err()
 }

@@ -19,7 +19,7 @@ type progress struct {
 	w        io.Writer
 	now      func() time.Time
 	terminal bool
-	begin    time.Time
+	begin    time.Time // when the work proper began
 	last     time.Time // when something was shown
 	drawn    int       // width of the bar that stands on the terminal
 }
@@ -43,11 +43,14 @@ func (g *progress) show(p node.Progress) {
 		every = drawEvery
 	}
 	now := g.now()
+	if p.Headers > 0 {
+		g.begin = now
+	}
 	if now.Sub(g.last) < every {
 		return
 	}
 	g.last = now
-	line := g.line(p, now.Sub(g.begin))
+	line := line(p, now.Sub(g.begin))
 	if !g.terminal {
 		fmt.Fprintln(g.w, line)
 		return
@@ -58,7 +61,10 @@ func (g *progress) show(p node.Progress) {
 }
 
 // line tells in words how far p has come after a time.
-func (g *progress) line(p node.Progress, after time.Duration) string {
+func line(p node.Progress, after time.Duration) string {
+	if p.Headers > 0 {
+		return fmt.Sprintf("%d headers read", p.Headers)
+	}
 	done := p.Done()
 	line := fmt.Sprintf("%3.0f %%  height %d  %.0f blocks/s", done*100, p.Height, float64(p.Blocks)/after.Seconds())
 	if done > 0 && done < 1 {

@@ -20,7 +20,13 @@ func TestProgress(t *testing.T) {
 	if out.Len() > 0 {
 		t.Errorf("shown at once: %q", out.String())
 	}
-	now = now.Add(30 * time.Second)
+	now = now.Add(time.Minute)
+	g.show(node.Progress{Headers: 7, TotalBytes: 10})
+	if want := "7 headers read\n"; out.String() != want {
+		t.Errorf("got %q, want %q", out.String(), want)
+	}
+	out.Reset()
+	now = now.Add(30 * time.Second) // since then: the headers do not count
 	g.show(half)
 	if want := " 50 %  height 2999  100 blocks/s  30s left\n"; out.String() != want {
 		t.Errorf("got %q, want %q", out.String(), want)

@@ -1,11 +1,13 @@
 package blockfile
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/btcsuite/btcd/wire/v2"
 
 	"groat/consensus"
 )
@@ -19,9 +21,9 @@ var (
 )
 
 const (
-	prefixSize = 8       // magic and length
-	minBlock   = 80 + 1  // a header and a count of transactions
-	maxBlock   = 4000000 // no block of the largest weight is longer (BIP141)
+	prefixSize = 8                              // magic and length
+	minBlock   = wire.MaxBlockHeaderPayload + 1 // a header and a count of transactions
+	maxBlock   = 4000000                        // no block of the largest weight is longer (BIP141)
 )
 
 // FormatError says what is wrong with a file of blocks and where. All blocks before Offset were good records.
@@ -39,81 +41,104 @@ func (e *FormatError) Error() string {
 // Unwrap returns the kind.
 func (e *FormatError) Unwrap() error { return e.Kind }
 
-// RawBlock is a serialized block and where its record begins in the file.
-type RawBlock struct {
-	Offset int64
-	Raw    []byte
+// Head says where a block stands in a file, and has its header.
+type Head struct {
+	Offset int64                            // of its record
+	Length int                              // of the block, bytes
+	Header [wire.MaxBlockHeaderPayload]byte // serialized
 }
+
+// End returns where the record of the block ends.
+func (h *Head) End() int64 { return h.Offset + prefixSize + int64(h.Length) }
 
 // Reader reads Bitcoin's exchange format: a 4-byte magic, a 4-byte little-endian length and a block, again and again; the end of
 // the file or a magic of zeros ends it. Blocks may be in any order.
 type Reader struct {
 	file    io.ReaderAt
+	size    int64
 	network string
 	magic   [4]byte
-	buf     *bufio.Reader
-	offset  int64 // of the next record
+	offset  int64  // of the next record
+	window  []byte // what was read last, from at on
+	at      int64
 }
+
+// windowSize is how much is read at once: many small blocks, and little in vain where a large one is passed over.
+const windowSize = 4 << 10
 
 // NewReader reads file, which holds size bytes, as blocks of p.
 func NewReader(p *consensus.Params, file io.ReaderAt, size int64) *Reader {
-	return &Reader{
-		file: file, network: p.Name, magic: p.Magic, buf: bufio.NewReaderSize(io.NewSectionReader(file, 0, size), 1<<20),
-	}
+	return &Reader{file: file, size: size, network: p.Name, magic: p.Magic, window: make([]byte, 0, windowSize)}
 }
 
-// Offset returns how much of the file has been read, in bytes.
-func (r *Reader) Offset() int64 { return r.offset }
-
-// Next returns the next block, io.EOF after the last or a *FormatError.
-func (r *Reader) Next() (RawBlock, error) {
-	var prefix [prefixSize]byte
-	n, err := io.ReadFull(r.buf, prefix[:])
-	switch {
-	case err == nil || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF):
-	default:
-		return RawBlock{}, fmt.Errorf("read a block file at byte %d: %w", r.offset, err)
+// Next returns the head of the next block, io.EOF after the last or a *FormatError. The block itself is read by Block only.
+func (r *Reader) Next() (Head, error) {
+	n := min(prefixSize, r.size-r.offset)
+	prefix, err := r.read(r.offset, int(n))
+	if err != nil {
+		return Head{}, err
 	}
 	if n == 0 || allZero(prefix[:min(n, 4)]) {
-		return RawBlock{}, io.EOF
+		return Head{}, io.EOF
 	}
 	if n < prefixSize {
-		return RawBlock{}, r.short(prefix[:n])
+		return Head{}, r.short(prefix)
 	}
 	if err := r.checkMagic([4]byte(prefix[:4])); err != nil {
-		return RawBlock{}, err
+		return Head{}, err
 	}
 	length := binary.LittleEndian.Uint32(prefix[4:])
 	if err := r.checkLength(length); err != nil {
-		return RawBlock{}, err
+		return Head{}, err
 	}
-	raw := make([]byte, length)
-	if n, err := io.ReadFull(r.buf, raw); err != nil {
-		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-			return RawBlock{}, r.fail(ErrTruncated, "a block of %d bytes ends after %d, cut off by the end of the file; get the whole file and import it again", length, n)
-		}
-		return RawBlock{}, fmt.Errorf("read a block file at byte %d: %w", r.offset, err)
+	if rest := r.size - r.offset - prefixSize; rest < int64(length) {
+		return Head{}, r.fail(ErrTruncated, "a block of %d bytes ends after %d, cut off by the end of the file; get the whole file and import it again", length, rest)
 	}
-	b := RawBlock{Offset: r.offset, Raw: raw}
-	r.offset += prefixSize + int64(length)
-	return b, nil
+	header, err := r.read(r.offset+prefixSize, wire.MaxBlockHeaderPayload)
+	if err != nil {
+		return Head{}, err
+	}
+	h := Head{Offset: r.offset, Length: int(length), Header: [wire.MaxBlockHeaderPayload]byte(header)}
+	r.offset = h.End()
+	return h, nil
 }
 
-// At reads again the block whose record begins at offset, as Next gave it.
-func (r *Reader) At(offset int64) ([]byte, error) {
-	var prefix [prefixSize]byte
-	if _, err := r.file.ReadAt(prefix[:], offset); err != nil {
-		return nil, fmt.Errorf("read a block file at byte %d: %w", offset, err)
+// Block returns the block that h, which Next gave, is the head of.
+func (r *Reader) Block(h Head) ([]byte, error) {
+	part, err := r.read(h.Offset+prefixSize, h.Length)
+	if err != nil || h.Length > windowSize {
+		return part, err
 	}
-	length := binary.LittleEndian.Uint32(prefix[4:])
-	if [4]byte(prefix[:4]) != r.magic || length < minBlock || length > maxBlock {
-		return nil, fmt.Errorf("read a block file at byte %d: the file was changed", offset)
+	return bytes.Clone(part), nil
+}
+
+// read returns n bytes of the file from at on. No more than windowSize are the caller's until the next read only.
+func (r *Reader) read(at int64, n int) ([]byte, error) {
+	if n > windowSize {
+		part := make([]byte, n)
+		_, err := r.fill(part, at, n)
+		return part, err
 	}
-	raw := make([]byte, length)
-	if _, err := r.file.ReadAt(raw, offset+prefixSize); err != nil {
-		return nil, fmt.Errorf("read a block file at byte %d: %w", offset, err)
+	if from := at - r.at; from < 0 || from+int64(n) > int64(len(r.window)) {
+		r.at, r.window = at, r.window[:min(windowSize, r.size-at)]
+		got, err := r.fill(r.window, at, n)
+		if r.window = r.window[:got]; err != nil {
+			return nil, err
+		}
 	}
-	return raw, nil
+	return r.window[at-r.at:][:n], nil
+}
+
+// fill reads into buf from at on, at least n bytes, and returns how many.
+func (r *Reader) fill(buf []byte, at int64, n int) (int, error) {
+	got, err := r.file.ReadAt(buf, at)
+	if got >= n {
+		return got, nil
+	}
+	if errors.Is(err, io.EOF) { // the file has become shorter, which is not its end
+		err = io.ErrUnexpectedEOF
+	}
+	return got, fmt.Errorf("read a block file at byte %d: %w", at, err)
 }
 
 func (r *Reader) fail(kind error, format string, args ...any) error {

@@ -23,39 +23,64 @@ func exchange(t testing.TB, p *consensus.Params, lengths ...int) []byte {
 	return w.Bytes()
 }
 
-// readAll returns the blocks of a file and the error that ended it; nil at its end.
-func readAll(p *consensus.Params, file []byte) ([]RawBlock, error) {
+// readAll returns the blocks of a file, their heads and the error that ended it; nil at its end.
+func readAll(t testing.TB, p *consensus.Params, file []byte) (blocks [][]byte, heads []Head, err error) {
+	t.Helper()
 	r := NewReader(p, bytes.NewReader(file), int64(len(file)))
-	var blocks []RawBlock
 	for {
-		b, err := r.Next()
+		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			return blocks, nil
+			return blocks, heads, nil
 		}
 		if err != nil {
-			return blocks, err
+			return blocks, heads, err
 		}
-		blocks = append(blocks, b)
+		raw, err := r.Block(h)
+		if err != nil || len(raw) != h.Length || !bytes.Equal(raw[:len(h.Header)], h.Header[:]) {
+			t.Fatalf("the block at byte %d: %d bytes, %v", h.Offset, len(raw), err)
+		}
+		blocks, heads = append(blocks, raw), append(heads, h)
 	}
 }
 
 func TestExchangeRoundTrip(t *testing.T) {
 	p := consensus.Regtest()
-	file := exchange(t, p, minBlock, 100, maxBlock)
-	for _, zeros := range []int{0, 1, 4, 8, 1000} {
-		blocks, err := readAll(p, append(file[:len(file):len(file)], make([]byte, zeros)...))
-		if err != nil || len(blocks) != 3 {
+	lengths := []int{minBlock, 100, windowSize - 1, windowSize, windowSize + 1, maxBlock, minBlock}
+	file := exchange(t, p, lengths...)
+	for _, zeros := range []int{0, 1, 4, 8, 10_000} {
+		blocks, heads, err := readAll(t, p, append(file[:len(file):len(file)], make([]byte, zeros)...))
+		if err != nil || len(blocks) != len(lengths) || heads[len(heads)-1].End() != int64(len(file)) {
 			t.Fatalf("%d zeros: %d blocks, %v", zeros, len(blocks), err)
 		}
-		r := NewReader(p, bytes.NewReader(file), int64(len(file)))
 		for i, b := range blocks {
-			if b.Raw[0] != byte(i+1) {
-				t.Fatalf("block %d begins with %x", i, b.Raw[0])
-			}
-			if again, err := r.At(b.Offset); err != nil || !bytes.Equal(again, b.Raw) {
-				t.Fatalf("block %d again: %d bytes, %v", i, len(again), err)
+			if !bytes.Equal(b, bytes.Repeat([]byte{byte(i + 1)}, lengths[i])) {
+				t.Fatalf("block %d has %d bytes and begins with %x", i, len(b), b[0])
 			}
 		}
+	}
+}
+
+// Blocks can be passed over, which costs no reading of them, and read later.
+func TestExchangePassesOver(t *testing.T) {
+	p := consensus.Regtest()
+	file, read := exchange(t, p, 1<<20, 1<<20, 200), 0
+	r := NewReader(p, readerAt(func(b []byte, at int64) (int, error) {
+		read += len(b)
+		return bytes.NewReader(file).ReadAt(b, at)
+	}), int64(len(file)))
+	var heads []Head
+	for range 3 {
+		h, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		heads = append(heads, h)
+	}
+	if _, err := r.Next(); !errors.Is(err, io.EOF) || read > 3*windowSize {
+		t.Errorf("%d bytes were read, %v", read, err)
+	}
+	if raw, err := r.Block(heads[1]); err != nil || len(raw) != 1<<20 || raw[0] != 2 {
+		t.Errorf("the second block: %d bytes, %v", len(raw), err)
 	}
 }
 
@@ -89,7 +114,7 @@ func TestExchangeRefusals(t *testing.T) {
 		"too long":                   {long, ErrOversized, 1, 108, "4000001"},
 		"too short to hold a header": {exchange(t, p, minBlock-1), ErrNoise, 0, 0, "fewer than a header"},
 	} {
-		blocks, err := readAll(p, c.file)
+		blocks, _, err := readAll(t, p, c.file)
 		var format *FormatError
 		if !errors.Is(err, c.kind) || !errors.As(err, &format) {
 			t.Errorf("%s: got %v, want %v", name, err, c.kind)
@@ -113,6 +138,11 @@ func TestExchangeReadError(t *testing.T) {
 	if !errors.Is(err, broken) || errors.As(err, &format) {
 		t.Fatalf("got %v", err)
 	}
+	file := exchange(t, consensus.Regtest(), 100)
+	r = NewReader(consensus.Regtest(), bytes.NewReader(file[:20]), int64(len(file))) // cut meanwhile
+	if _, err = r.Next(); err == nil || errors.Is(err, io.EOF) || errors.As(err, &format) {
+		t.Fatalf("got %v", err)
+	}
 }
 
 type readerAt func([]byte, int64) (int, error)
@@ -128,14 +158,14 @@ func FuzzExchange(f *testing.F) {
 	f.Add(exchange(f, consensus.Bitcoin(), 100))
 	f.Add([]byte("not blocks"))
 	f.Fuzz(func(t *testing.T, file []byte) {
-		blocks, err := readAll(p, file)
+		blocks, _, err := readAll(t, p, file)
 		var format *FormatError
 		if err != nil && !errors.As(err, &format) {
 			t.Fatalf("an error without a kind: %v", err)
 		}
 		var w bytes.Buffer
 		for _, b := range blocks {
-			if err := Write(&w, p, b.Raw); err != nil {
+			if err := Write(&w, p, b); err != nil {
 				t.Fatal(err)
 			}
 		}

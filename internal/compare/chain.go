@@ -49,16 +49,20 @@ func loadChain(o options) (*testChain, error) {
 	c := &testChain{txs: o.txs}
 	r := blockfile.NewReader(consensus.Regtest(), f, info.Size())
 	for {
-		b, err := r.Next()
+		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			return c, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		c.blocks = append(c.blocks, hex.EncodeToString(b.Raw))
-		c.bytes += len(b.Raw)
-		c.tip = chainhash.DoubleHashH(b.Raw[:80]).String()
+		raw, err := r.Block(h)
+		if err != nil {
+			return nil, err
+		}
+		c.blocks = append(c.blocks, hex.EncodeToString(raw))
+		c.bytes += len(raw)
+		c.tip = chainhash.DoubleHashH(h.Header[:]).String()
 	}
 }
 
