@@ -306,20 +306,33 @@ func TestImportOfBadFiles(t *testing.T) {
 	s.tip("a1")
 }
 
-// A failing disk is not the file's fault.
-func TestImportOnAFailingDisk(t *testing.T) {
-	s := newStory(t).grow("genesis", "a", 20)
-	s.o.FlushEvery = 3
+// Whichever call of the disk fails in an import, it is not a block's fault, and an import again comes to the end.
+func TestEveryCallFailsInAnImport(t *testing.T) {
+	s := newStory(t).chain("genesis", "base", 104)
+	names := s.pay("base104", "a", 12)
+	path := s.Path("a12")
+	files := append(s.file(path[110:]...), s.file(path[100:112]...)...)
 	s.reopen()
-	s.mem.left = 2
-	_, err := Import(t.Context(), s.c, s.file(s.Path("a20")...), nil)
-	if !errors.Is(err, errMem) {
-		t.Fatalf("got %v", err)
+	ready := func(s *story) {
+		s.o.FlushEvery = 3
+		s.open()
+		s.c.stretch = 6
 	}
-	if got, err := Import(t.Context(), s.kill().c, s.file(s.Path("a20")...), nil); err != nil || got.Blocks != 20 {
-		t.Fatalf("%+v, %v", got, err)
+	run := func(s *story) []string {
+		_, err := Import(context.Background(), s.c, files, nil)
+		if rule := (consensus.RuleError{}); errors.As(err, &rule) {
+			s.t.Errorf("a disk's failure was a block's: %v", err)
+		}
+		return append([]string{"base104"}, names...)
 	}
-	s.tip("a20")
+	end := func(s *story) {
+		s.t.Helper()
+		if got, err := Import(context.Background(), s.c, files, nil); err != nil || got.Lost != 0 {
+			s.t.Fatalf("%+v, %v", got, err)
+		}
+		s.tip("a12").kill().tip("a12")
+	}
+	trial{base: s, ready: ready, run: run, end: end}.everywhere(t)
 }
 
 // Scripts below the trusted block are not run, in whatever order the blocks come; they are if it is not there.
