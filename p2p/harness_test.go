@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,9 +19,12 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/transport/quicreuse"
 	"github.com/libp2p/go-libp2p/x/simlibp2p"
 	"github.com/marcopolo/simnet"
+	ma "github.com/multiformats/go-multiaddr"
 	"github.com/quic-go/quic-go"
 	"go.uber.org/fx"
 
@@ -65,7 +69,7 @@ func simulateOn(t *testing.T, latency func(*simnet.Packet) time.Duration, story 
 	t.Helper()
 	inBubble(t, func(t *testing.T) {
 		w := &world{t: t, sides: map[string]int{}}
-		w.net = &simnet.Simnet{LatencyFunc: latency}
+		w.net = &simnet.Simnet{LatencyFunc: latency, Logger: testLog("net")}
 		w.net.Start()
 		story(t, w)
 		for _, n := range w.nodes {
@@ -176,7 +180,7 @@ func (w *world) link(ip string) libp2p.Option {
 		c := w.net.NewEndpoint(a, simnet.NodeBiDiLinkSettings{Downlink: speed, Uplink: speed})
 		return &switchedConn{SimConn: c, world: w, ip: ip}, nil
 	}
-	return libp2p.QUICReuse(
+	return libp2p.ChainOptions(libp2p.SwarmOpts(swarm.WithDialRanker(onlySimulated)), libp2p.QUICReuse(
 		func(l fx.Lifecycle, reset quic.StatelessResetKey, token quic.TokenGeneratorKey, opts ...quicreuse.Option) (*quicreuse.ConnManager, error) {
 			cm, err := quicreuse.NewConnManager(reset, token, opts...)
 			if err == nil {
@@ -185,7 +189,16 @@ func (w *world) link(ip string) libp2p.Option {
 			return cm, err
 		},
 		quicreuse.OverrideSourceIPSelector(func() (quicreuse.SourceIPSelector, error) { return sourceIP(source), nil }),
-		quicreuse.OverrideListenUDP(open))
+		quicreuse.OverrideListenUDP(open)))
+}
+
+// onlySimulated keeps TCP from being dialled: that would leave the simulation, for addresses that tests have made up.
+func onlySimulated(addrs []ma.Multiaddr) []network.AddrDelay {
+	list := swarm.DefaultDialRanker(addrs)
+	return slices.DeleteFunc(list, func(a network.AddrDelay) bool {
+		_, err := a.Addr.ValueForProtocol(ma.P_QUIC_V1)
+		return err != nil
+	})
 }
 
 type sourceIP net.IP
