@@ -177,6 +177,8 @@ func (w *world) link(ip string) libp2p.Option {
 	speed := simnet.LinkSettings{BitsPerSecond: 50 * simlibp2p.OneMbps}
 	source := net.ParseIP(ip)
 	open := func(_ string, a *net.UDPAddr) (net.PacketConn, error) {
+		w.mu.Lock() // NewEndpoint is not for several goroutines at once
+		defer w.mu.Unlock()
 		c := w.net.NewEndpoint(a, simnet.NodeBiDiLinkSettings{Downlink: speed, Uplink: speed})
 		return &switchedConn{SimConn: c, world: w, ip: ip}, nil
 	}

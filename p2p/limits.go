@@ -197,4 +197,5 @@ const (
 	feelerEvery     = 2 * time.Minute
 	maxSeedAddrs    = 64              // of a name in the DNS
 	guestTime       = 2 * time.Second // after which a peer without handshake makes room first
+	crowdShare      = 8               // a network group that holds more than one of so many inbound slots is a crowd
 )

@@ -28,7 +28,7 @@ type Options struct {
 	Discovery    bool // find peers by the DHT; without it there are only static peers and those that dial us
 	NAT          bool // become reachable behind a router: port mapping, AutoNATv2, relays, hole punching
 	AllowPrivate bool // dial, announce and be found at loopback and private addresses: for test networks
-	MaxPeers     int  // connections that are kept, the 8 that we dial ourselves and static peers among them
+	MaxPeers     int  // peers that are kept, the 8 or 10 that we dial ourselves among them; static peers come on top
 
 	HideOrigin bool // tell two dialled peers of a transaction that began here, and everybody else seconds later; without it all hear at once
 
