@@ -63,8 +63,18 @@ func (w *world) bare(victim *node) *stranger {
 	return s
 }
 
+// answerStatus lets the stranger answer its victim, which asks from time to time.
+func (s *stranger) answerStatus() {
+	s.SetStreamHandler(s.ids.status, func(st network.Stream) {
+		_, _ = newFrameReader(st, &meter{}, 64).next(maxStatusBytes, time.Second)
+		_ = (&frameWriter{dst: st, meter: &meter{}}).write(s.status.encode()) // the victim may have gone
+		_ = st.Close()
+	})
+}
+
 func (s *stranger) shake() {
 	s.t.Helper()
+	s.answerStatus()
 	st := s.open(s.ids.status)
 	defer st.Close()
 	s.frame(st, s.status.encode())

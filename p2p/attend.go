@@ -16,6 +16,8 @@ var errQuiet = errors.New("no handshake")
 
 // attend stays with a peer for as long as it is connected: handshake, then the relay stream and a status from time to time.
 func (n *Network) attend(ctx context.Context, r *remote) {
+	defer close(r.left)
+	running := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	n.start(func() { // ends what attend waits for when the peer goes
@@ -25,8 +27,8 @@ func (n *Network) attend(ctx context.Context, r *remote) {
 		case <-ctx.Done():
 		}
 	})
-	if err := n.greet(ctx, r); err != nil {
-		if ctx.Err() == nil {
+	if err := n.greet(ctx, running, r); err != nil {
+		if running.Err() == nil {
 			n.refuse(r, err)
 			n.drop(r)
 		}
@@ -50,8 +52,12 @@ func (n *Network) attend(ctx context.Context, r *remote) {
 		n.host.ConnManager().Protect(r.id, "outbound")
 		defer n.host.ConnManager().Unprotect(r.id, "outbound")
 	}
-	n.log.Info("peer connected", "peer", r.id, "addr", r.addr, "kind", r.kind, "height", r.first)
-	defer n.log.Info("peer disconnected", "peer", r.id)
+	level := slog.LevelInfo
+	if r.kind == inboundPeer {
+		level = slog.LevelDebug // they come and go as they please
+	}
+	n.log.Log(ctx, level, "peer connected", "peer", r.id, "addr", r.addr, "kind", r.kind, "height", r.first)
+	defer n.log.Log(context.WithoutCancel(ctx), level, "peer disconnected", "peer", r.id)
 	n.start(func() { n.refresh(ctx, r) })
 	n.start(func() { n.meet(ctx, r) })
 	n.relayTo(ctx, r)
@@ -70,10 +76,10 @@ func (n *Network) refuse(r *remote, reason error) {
 	n.log.Log(context.Background(), level, "peer refused", "peer", r.id, "addr", r.addr, "err", reason)
 }
 
-// greet does the handshake. Who dialled begins.
-func (n *Network) greet(ctx context.Context, r *remote) error {
+// greet does the handshake. Who dialled begins. While it exchanges the status it ends with running, not with the peer: only the stream tells why that has gone.
+func (n *Network) greet(ctx, running context.Context, r *remote) error {
 	if r.greets() {
-		return n.exchangeStatus(ctx, r)
+		return n.exchangeStatus(running, r)
 	}
 	patience := readySpare
 	if r.kind == passingPeer {
@@ -83,7 +89,7 @@ func (n *Network) greet(ctx context.Context, r *remote) error {
 	case <-r.met:
 		return nil
 	case <-r.dialled:
-		return n.exchangeStatus(ctx, r)
+		return n.exchangeStatus(running, r)
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-time.After(patience):
@@ -93,13 +99,18 @@ func (n *Network) greet(ctx context.Context, r *remote) error {
 
 // refresh exchanges the status from time to time: a tip message may have been lost with its stream, and it measures the ping.
 func (n *Network) refresh(ctx context.Context, r *remote) {
+	pause := statusEvery
+	if r.lastPing() == 0 { // it began the handshake, which told it the ping and not us
+		pause = statusSoon
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-r.refresh:
-		case <-time.After(statusEvery):
+		case <-time.After(pause):
 		}
+		pause = statusEvery
 		if err := n.exchangeStatus(ctx, r); err != nil && ctx.Err() == nil {
 			n.log.Debug("status", "peer", r.id, "err", err)
 			var refused refusal

@@ -105,7 +105,7 @@ func (d *dialer) dial(ctx context.Context, addr string) error {
 			return err
 		}
 	}
-	err = d.connect(ctx, info)
+	met, err := d.connect(ctx, info)
 	var mismatch sec.ErrPeerIDMismatch
 	if errors.As(err, &mismatch) {
 		d.forget(addr) // another node is there now
@@ -117,19 +117,19 @@ func (d *dialer) dial(ctx context.Context, addr string) error {
 	d.mu.Lock()
 	d.learn[addr] = info.ID
 	d.mu.Unlock()
-	return d.n.awaitReady(ctx, info.ID)
+	return d.n.awaitReady(ctx, met)
 }
 
-// awaitReady waits until a peer that is connected takes part, or says why it does not.
-func (n *Network) awaitReady(ctx context.Context, id peer.ID) error {
-	r := n.peers.get(id)
+// awaitReady waits until a peer that was dialled takes part, or says why it does not.
+func (n *Network) awaitReady(ctx context.Context, why *intent) error {
+	r := n.peers.metBy(why)
 	if r == nil {
-		return errors.New("the peer has hung up")
+		return errors.New("there is no slot for the peer")
 	}
 	select {
 	case <-r.ready:
 		return nil
-	case <-r.gone:
+	case <-r.left:
 		if err := r.whyRefused(); err != nil {
 			return fmt.Errorf("peer refused: %w", err)
 		}
@@ -154,7 +154,7 @@ func (d *dialer) learnID(ctx context.Context, info peer.AddrInfo) (peer.ID, erro
 	if info.ID, err = peer.IDFromPrivateKey(key); err != nil {
 		return "", err
 	}
-	err = d.connect(ctx, info)
+	_, err = d.connect(ctx, info)
 	d.n.host.Peerstore().ClearAddrs(info.ID)
 	d.n.host.Peerstore().RemovePeer(info.ID)
 	var mismatch sec.ErrPeerIDMismatch
@@ -164,19 +164,20 @@ func (d *dialer) learnID(ctx context.Context, info peer.AddrInfo) (peer.ID, erro
 	return mismatch.Actual, nil
 }
 
-func (d *dialer) connect(ctx context.Context, info peer.AddrInfo) error {
+func (d *dialer) connect(ctx context.Context, info peer.AddrInfo) (*intent, error) {
 	h := d.n.host
 	if info.ID == h.ID() {
-		return errors.New("that is this node")
+		return nil, errors.New("that is this node")
 	}
 	defer d.n.gate.permit(info.ID)()
 	d.n.dropPassing(ctx, info.ID)
-	defer d.n.peers.intend(info.ID, manualPeer)()
+	why, done := d.n.peers.intend(info.ID, manualPeer)
+	defer done()
 	if s, ok := h.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
 		s.Backoff().Clear(info.ID) // we have a backoff of our own
 	}
 	h.Peerstore().AddAddrs(info.ID, info.Addrs, peerstore.TempAddrTTL)
-	return h.Connect(network.WithDialPeerTimeout(ctx, dialTimeout), info)
+	return why, h.Connect(network.WithDialPeerTimeout(ctx, dialTimeout), info)
 }
 
 // retry dials everything again soon, after the network was switched on.

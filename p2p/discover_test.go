@@ -85,11 +85,7 @@ func (w *world) liar(victim *node) *stranger {
 		ids[i] = idOf(i)
 	}
 	var told atomic.Int64 // streams come side by side
-	s.SetStreamHandler(s.ids.status, func(st network.Stream) {
-		_, _ = newFrameReader(st, &meter{}, 64).next(maxStatusBytes, time.Second)
-		s.frame(st, s.status.encode())
-		_ = st.Close()
-	})
+	s.answerStatus()
 	s.SetStreamHandler(s.ids.relay, func(network.Stream) {})
 	s.SetStreamHandler(s.ids.peers, func(st network.Stream) {
 		var list []peerRecord
@@ -244,7 +240,7 @@ func TestOneOutboundPerNetwork(t *testing.T) {
 func TestBlocksOnlyLink(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
 		a, b := w.start(), w.start()
-		done := b.peers.intend(a.ID(), blockOnlyPeer)
+		_, done := b.peers.intend(a.ID(), blockOnlyPeer)
 		if err := b.host.Connect(t.Context(), a.addrInfo()); err != nil {
 			t.Fatal(err)
 		}

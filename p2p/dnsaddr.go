@@ -35,11 +35,12 @@ func (d *dialer) dialSeed(ctx context.Context, addr string, name ma.Multiaddr) e
 	rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	err = errors.New("no address with an id is there")
 	for _, info := range list {
-		if err = d.connect(ctx, info); err == nil {
+		var met *intent
+		if met, err = d.connect(ctx, info); err == nil {
 			d.mu.Lock()
 			d.learn[addr] = info.ID
 			d.mu.Unlock()
-			return d.n.awaitReady(ctx, info.ID)
+			return d.n.awaitReady(ctx, met)
 		}
 		if ctx.Err() != nil {
 			break

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -44,10 +45,10 @@ func (n *Network) exchangeStatus(ctx context.Context, r *remote) error {
 	s, err := n.open(ctx, r, n.ids.status)
 	var foreign multistream.ErrNotSupported[protocol.ID]
 	if errors.As(err, &foreign) {
-		return refusal("it does not speak " + string(n.ids.status) + ": another network or another program")
+		return n.foreign(r)
 	}
 	if err != nil {
-		return err
+		return closedFor(err)
 	}
 	defer func() { _ = s.Reset() }() // after CloseWrite and the answer nothing is lost
 	stop := context.AfterFunc(ctx, func() { _ = s.Reset() })
@@ -55,16 +56,46 @@ func (n *Network) exchangeStatus(ctx context.Context, r *remote) error {
 	began := time.Now()
 	w := frameWriter{dst: s, meter: &r.meter}
 	if err := w.write(n.ourStatus(r).encode()); err != nil {
-		return err
+		return closedFor(err)
 	}
 	payload, err := newFrameReader(s, &r.meter, maxStatusBytes).next(maxStatusBytes, handshakeTimeout)
 	if err != nil {
 		n.blame(r, err)
-		return fmt.Errorf("read status: %w", err)
+		return closedFor(fmt.Errorf("read status: %w", err))
 	}
 	_ = s.Close() // the exchange is over
 	r.setPing(time.Since(began))
 	return n.heard(r, payload)
+}
+
+// foreign says what a peer is that does not speak our protocol.
+func (n *Network) foreign(r *remote) error {
+	ids, err := n.host.Peerstore().GetProtocols(r.id)
+	if err != nil {
+		n.log.Debug("look up protocols", "peer", r.id, "err", err)
+	}
+	for _, id := range ids {
+		rest, ours := strings.CutPrefix(string(id), protocolsPrefix)
+		if name, ok := strings.CutSuffix(rest, statusSuffix); ours && ok && len(name) <= maxNetworkName {
+			return refusal(fmt.Sprintf("it is on network %q, we are on %q", printable(name), n.opts.Params.Name))
+		}
+	}
+	return refusal("it does not speak " + string(n.ids.status) + ": it is another program, or on a network of its own")
+}
+
+// closedFor returns why the other end has closed the connection if it has said so, else err.
+func closedFor(err error) error {
+	var closed *network.ConnError
+	if !errors.As(err, &closed) || !closed.Remote {
+		return err
+	}
+	switch closed.ErrorCode {
+	case network.ConnResourceLimitExceeded:
+		return refusal("it has no slot for us")
+	case network.ConnGated:
+		return refusal("it does not want us")
+	}
+	return err
 }
 
 // heard takes a status that came from r.
@@ -97,6 +128,7 @@ func (n *Network) answerStatus(ctx context.Context, r *remote, s network.Stream)
 		if errors.As(err, &refused) {
 			n.refuse(r, err)
 			n.refuseLater(ctx, r)
+			return nil // a reset would overtake our status
 		}
 		return err
 	}

@@ -150,12 +150,18 @@ type protocols struct {
 	topic                                           string
 }
 
+// What the id of the status protocol of any network begins and ends with.
+const (
+	protocolsPrefix = "/groat/"
+	statusSuffix    = "/status/1"
+)
+
 func protocolsOf(network string) protocols {
-	base := "/groat/" + network
+	base := protocolsPrefix + network
 	id := func(name string) protocol.ID { return protocol.ID(base + name) }
 	return protocols{
 		base:   base,
-		status: id("/status/1"), relay: id("/txrelay/1"), headers: id("/headers/1"), blocks: id("/blocks/1"), blockTxn: id("/blocktxn/1"), peers: id("/peers/1"),
+		status: id(statusSuffix), relay: id("/txrelay/1"), headers: id("/headers/1"), blocks: id("/blocks/1"), blockTxn: id("/blocktxn/1"), peers: id("/peers/1"),
 		mesh: []protocol.ID{id("/meshsub/1.2.0"), id("/meshsub/1.1.0")}, dht: id(""), topic: base + "/blk/1",
 	}
 }

@@ -44,6 +44,7 @@ const (
 	relayIdle        = 150 * time.Second // silence on a relay stream; an honest peer sends its tip at least every relayKeepalive
 	relayKeepalive   = 60 * time.Second
 	statusEvery      = 30 * time.Second
+	statusSoon       = time.Second     // the first time, if the peer began the handshake
 	validateTimeout  = 2 * time.Second // of a gossiped block, with the fetch of missing transactions
 	tipGrace         = 200 * time.Millisecond
 	tipSettles       = time.Second // then a tip is announced though the best header is far above it

@@ -161,12 +161,12 @@ func (n *Network) connected(ctx context.Context, c network.Conn) {
 	r, added, refused, evicted := n.peers.add(c)
 	if evicted != nil {
 		n.log.Debug("a peer has to make room", "peer", evicted.id, "addr", evicted.addr)
-		n.drop(evicted)
+		n.dropFor(evicted, network.ConnResourceLimitExceeded)
 	}
 	switch {
 	case refused:
 		n.log.Debug("no slot for a peer", "peer", c.RemotePeer(), "addr", c.RemoteMultiaddr())
-		n.start(func() { _ = c.Close() }) // it is refused either way
+		n.start(func() { _ = c.CloseWithError(network.ConnResourceLimitExceeded) }) // it is refused either way
 	case added:
 		n.start(func() { n.attend(ctx, r) })
 	case c.Stat().Direction == network.DirOutbound: // we dialled each other at once, and each may wait for the other
@@ -211,7 +211,7 @@ func (n *Network) ban(r *remote, reason error) {
 		}
 	}
 	n.log.Info("disconnect a peer that broke the protocol", "peer", r.id, "addr", r.addr, "banned", banned, "err", reason)
-	n.drop(r)
+	n.dropFor(r, network.ConnGated)
 }
 
 // drop disconnects a peer without blame.
@@ -219,6 +219,15 @@ func (n *Network) drop(r *remote) {
 	n.start(func() {
 		if err := n.host.Network().ClosePeer(r.id); err != nil {
 			n.log.Debug("disconnect", "peer", r.id, "err", err)
+		}
+	})
+}
+
+// dropFor disconnects a peer and says why.
+func (n *Network) dropFor(r *remote, why network.ConnErrorCode) {
+	n.start(func() {
+		for _, c := range n.host.Network().ConnsToPeer(r.id) {
+			_ = c.CloseWithError(why) // it is gone either way
 		}
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -210,15 +209,39 @@ func TestOtherNetworksAreRefused(t *testing.T) {
 		forked := consensus.Regtest()
 		forked.GenesisHash[0] ^= 1
 		fork := w.startWith(newFakeChain(consensus.Regtest()), newFakePool(), func(o *Options) { o.Params = forked })
-		for _, n := range []*node{other, fork} {
-			if err := n.TryNode(t.Context(), a.addr()); err == nil || !strings.Contains(err.Error(), "peer refused") {
-				t.Error("dialled another network:", err)
+		for n, why := range map[*node]string{
+			other: `peer refused: it is on network "regtest", we are on "testnet"`,
+			fork:  "peer refused: its network regtest begins with another block, " + consensus.Regtest().GenesisHash.String(),
+		} {
+			if err := n.TryNode(t.Context(), a.addr()); err == nil || err.Error() != why {
+				t.Errorf("dialled another network: %v, want %s", err, why)
 			}
 			w.until(3*time.Second, "refused", func() bool { return len(n.peers.all()) == 0 && len(a.peers.all()) == 0 })
 			if a.Count() != 0 || a.gate.banned(ipOf(n.host.Addrs()[0]), time.Now()) {
 				t.Error("another network is no peer, and no offence either")
 			}
 		}
+	})
+}
+
+// Who dials a node that has no slot for it learns so.
+func TestNoSlot(t *testing.T) {
+	simulate(t, func(t *testing.T, w *world) {
+		full := w.start(func(o *Options) { o.MaxPeers = 2 }) // one of them for a peer that dials it
+		w.start().dial(full)
+		err := w.start().TryNode(t.Context(), full.addr())
+		if want := "peer refused: it has no slot for us"; err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	})
+}
+
+// The round trip to a peer that has dialled us is known soon.
+func TestPingOfBothEnds(t *testing.T) {
+	simulate(t, func(t *testing.T, w *world) {
+		a, b := w.start(), w.start()
+		a.dial(b)
+		w.until(3*time.Second, "both know the ping", w.all(func(n *node) bool { return n.Count() == 1 && n.Peers()[0].Ping >= 40*time.Millisecond }))
 	})
 }
 

@@ -77,9 +77,9 @@ func (o *outbound) step(ctx context.Context, now time.Time) bool {
 		return false
 	}
 	o.dialled[r.ID] = r.ip()
-	done := o.n.peers.intend(r.ID, k)
+	why, done := o.n.peers.intend(r.ID, k)
 	started := o.n.start(func() {
-		err := o.dial(ctx, r, k)
+		err := o.dial(ctx, r, why)
 		done()
 		o.mu.Lock()
 		delete(o.dialled, r.ID)
@@ -144,7 +144,7 @@ func (o *outbound) fits(r peerRecord) bool {
 }
 
 // dial connects to a peer and returns when it takes part.
-func (o *outbound) dial(ctx context.Context, r peerRecord, k kind) error {
+func (o *outbound) dial(ctx context.Context, r peerRecord, why *intent) error {
 	n := o.n
 	ctx, cancel := context.WithTimeout(ctx, 2*dialTimeout)
 	defer cancel()
@@ -159,10 +159,10 @@ func (o *outbound) dial(ctx context.Context, r peerRecord, k kind) error {
 	if errors.As(err, &mismatch) {
 		n.known.wrongID(r, mismatch.Actual, time.Now())
 	}
-	if err != nil || k == feelerPeer {
+	if err != nil || why.kind == feelerPeer {
 		return err
 	}
-	return n.awaitReady(ctx, r.ID)
+	return n.awaitReady(ctx, why)
 }
 
 // dropPassing ends a connection that the DHT has made, so that one for a slot can take its place.

@@ -14,10 +14,6 @@ import (
 func (s *stranger) listen() func() []wtxPrefix {
 	var heard []wtxPrefix
 	mu := make(chan struct{}, 1)
-	s.SetStreamHandler(s.ids.status, func(st network.Stream) { // so that it stays
-		s.frame(st, s.status.encode())
-		_ = st.Close()
-	})
 	s.SetStreamHandler(s.ids.relay, func(st network.Stream) {
 		reader := newFrameReader(st, &meter{}, 4096)
 		for {

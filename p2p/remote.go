@@ -56,6 +56,7 @@ type remote struct {
 	met       chan struct{} // closed when its first status has come
 	ready     chan struct{} // closed when it takes part in relay and sync
 	gone      chan struct{} // closed when the last connection has ended
+	left      chan struct{} // closed when nobody attends it any more; why it was refused is known then
 	dialled   chan struct{} // gets a token when we turn out to have dialled it too
 	refresh   chan struct{} // gets a token when the status is to be exchanged now
 	out       *outbox
@@ -92,7 +93,7 @@ type gifts struct{ tx, block time.Time }
 func newRemote(id peer.ID, num int64, k kind) *remote {
 	return &remote{
 		id: id, num: num, kind: k, connected: time.Now(), first: -1,
-		met: make(chan struct{}), ready: make(chan struct{}), gone: make(chan struct{}), dialled: make(chan struct{}, 1), refresh: make(chan struct{}, 1),
+		met: make(chan struct{}), ready: make(chan struct{}), gone: make(chan struct{}), left: make(chan struct{}), dialled: make(chan struct{}, 1), refresh: make(chan struct{}, 1),
 		rebuilding: make(chan struct{}, 1), out: newOutbox(k == inboundPeer),
 		invs:    rate.NewLimiter(invPerSecond, invBurst),
 		headers: rate.NewLimiter(headersPerSec, headersBurst),

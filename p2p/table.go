@@ -20,12 +20,18 @@ type table struct {
 
 	mu     sync.Mutex
 	peers  map[peer.ID]*remote
-	intent map[peer.ID]kind // why a peer is being dialled
-	next   int64            // number of the next peer
+	intent map[peer.ID]*intent // why a peer is being dialled
+	next   int64               // number of the next peer
+}
+
+// intent is why a peer is being dialled. It keeps the peer, which may have gone before its dialler looks.
+type intent struct {
+	kind kind
+	met  *remote // guarded by the table; nil until it is connected
 }
 
 func newTable(maxPeers int, private bool) *table {
-	t := &table{maxOutbound: min(maxOutbound, (maxPeers+1)/2), private: private, seed: maphash.MakeSeed(), peers: map[peer.ID]*remote{}, intent: map[peer.ID]kind{}}
+	t := &table{maxOutbound: min(maxOutbound, (maxPeers+1)/2), private: private, seed: maphash.MakeSeed(), peers: map[peer.ID]*remote{}, intent: map[peer.ID]*intent{}}
 	if maxPeers >= blockOnlyFrom {
 		t.maxBlockOnly = maxBlockOnly
 	}
@@ -45,8 +51,8 @@ func (t *table) add(c network.Conn) (r *remote, added, refused bool, evicted *re
 	k := inboundPeer
 	if c.Stat().Direction == network.DirOutbound {
 		k = passingPeer // nobody but the DHT dials without a reason
-		if intent, ok := t.intent[id]; ok {
-			k = intent
+		if why := t.intent[id]; why != nil {
+			k = why.kind
 		}
 	}
 	r = newRemote(id, t.next, k)
@@ -61,6 +67,9 @@ func (t *table) add(c network.Conn) (r *remote, added, refused bool, evicted *re
 	}
 	t.next++
 	t.peers[id] = r
+	if why := t.intent[id]; why != nil {
+		why.met = r
+	}
 	return r, true, false, evicted
 }
 
@@ -158,8 +167,8 @@ func (t *table) free(k kind) int {
 		most = t.maxBlockOnly
 	}
 	n := most - t.count(k)
-	for id, intent := range t.intent {
-		if intent == k && t.peers[id] == nil {
+	for id, why := range t.intent {
+		if why.kind == k && t.peers[id] == nil {
 			n--
 		}
 	}
@@ -167,15 +176,23 @@ func (t *table) free(k kind) int {
 }
 
 // intend says why id is being dialled, until the returned function is called.
-func (t *table) intend(id peer.ID, k kind) (done func()) {
+func (t *table) intend(id peer.ID, k kind) (why *intent, done func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.intent[id] = k
-	return func() {
+	why = &intent{kind: k, met: t.peers[id]}
+	t.intent[id] = why
+	return why, func() {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		delete(t.intent, id)
 	}
+}
+
+// metBy returns the peer that a dial has led to, nil if none.
+func (t *table) metBy(why *intent) *remote {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return why.met
 }
 
 // groupTurn is a number of a network group that nobody outside can foretell.
