@@ -98,15 +98,15 @@ func open(o Options) (*DB, error) {
 	if _, err := begun(o.Dir); err != nil {
 		return nil, err
 	}
-	logs, err := filepath.Glob(filepath.Join(o.Dir, "*.mem"))
+	unclean, err := finishLogs(o, memTable)
 	if err != nil {
-		return nil, fmt.Errorf("list the store's logs: %w", err)
+		return nil, err
 	}
 	inner, err := openBadger(o.Dir, o.Log, badgerOptions(o, memTable))
 	if err != nil {
 		return nil, fmt.Errorf("open the store in %s: %w", o.Dir, err)
 	}
-	return &DB{dir: o.Dir, reserve: reserve, badger: inner, unclean: len(logs) > 0}, nil
+	return &DB{dir: o.Dir, reserve: reserve, badger: inner, unclean: unclean}, nil
 }
 
 func badgerOptions(o Options, memTable int64) badger.Options {
@@ -161,30 +161,6 @@ func begun(dir string) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-// removeEmptyLogs removes what a kill between the making and the sizing of a log leaves: Badger refuses to open with
-// such a file, and it holds nothing.
-func removeEmptyLogs(dir string) error {
-	for _, pattern := range []string{"*.mem", "*.vlog"} {
-		names, err := filepath.Glob(filepath.Join(dir, pattern))
-		if err != nil {
-			return fmt.Errorf("list the store's logs: %w", err)
-		}
-		for _, name := range names {
-			info, err := os.Stat(name)
-			if err != nil {
-				return fmt.Errorf("look at a log of the store: %w", err)
-			}
-			if info.Size() > 0 {
-				continue
-			}
-			if err := os.Remove(name); err != nil {
-				return fmt.Errorf("remove an empty log of the store: %w", err)
-			}
-		}
-	}
-	return nil
 }
 
 // Close writes what is in memory and ends the store's goroutines. No view may be used afterwards.

@@ -185,6 +185,37 @@ func TestEmptyLogsAfterKill(t *testing.T) {
 	}
 }
 
+// A store that was killed while it had much memory opens with little: its logs hold more than the memory tables of today.
+func TestLogsOfALargerBudget(t *testing.T) {
+	large, err := Open(Options{Dir: t.TempDir(), Budget: 400 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeDB(t, large)
+	const n = 200
+	value := strings.Repeat("x", 100_000)
+	for i := range n {
+		put(t, large.Prefix("a"), fmt.Sprintf("%03d", i), value)
+	}
+	killed := filepath.Join(t.TempDir(), "killed")
+	if err := os.CopyFS(killed, os.DirFS(large.dir)); err != nil {
+		t.Fatal(err)
+	}
+	for round := range 2 { // the second time its own logs were left
+		db := openIn(t, killed)
+		if got := len(list(t, db.Prefix("a"), "")); got != n*len("000=")+n*len(value)+n-1 || !db.Unclean() {
+			t.Errorf("round %d: %d bytes of records are left; unclean: %v", round, got, db.Unclean())
+		}
+		put(t, db.Prefix("a"), "000", value)
+		again := filepath.Join(t.TempDir(), "again")
+		if err := os.CopyFS(again, os.DirFS(killed)); err != nil {
+			t.Fatal(err)
+		}
+		closeDB(t, db)
+		killed = again
+	}
+}
+
 func TestSealNoticesEveryBit(t *testing.T) {
 	key, value := []byte("key"), []byte("a value")
 	sealed := seal(key, value)
