@@ -32,19 +32,24 @@ var (
 	ErrNone     = errors.New("there is no store")
 )
 
-// Sizes of a memory table, which is also what one write-ahead log holds. A transaction takes up to 15 % of it.
+// Sizes of a memory table, which is also what one write-ahead log holds. A transaction takes up to 15 % of it, and the longest value has to fit.
 const (
-	minMemTable = 8 << 20
+	minMemTable = 4 << 20
 	maxMemTable = 64 << 20
-	memTables   = 3 // one being written and two being flushed
+	memTables   = 3  // one being written and two being flushed
+	memShare    = 10 // of the budget, as a divisor: Badger keeps eight buffers besides that have made a table of one
 
-	diskShare = 16 // a table takes at most this part of what is free when the store is opened, as a divisor
+	diskShare = 16 // a memory table takes at most this part of what is free when the store is opened, as a divisor
 )
+
+// tableBytes is the size of tables on the disk, on every level. Badger builds up to a dozen at once, each in twice as much memory, and would
+// double the size with each level that a growing store gets.
+const tableBytes = 2 << 20
 
 // Options says where a store lies and what it may use.
 type Options struct {
 	Dir    string       // its own directory, made if it is missing
-	Budget int64        // bytes of memory for tables that are not on disk yet; small by default
+	Budget int64        // bytes of memory for what is not on disk yet; small by default, which takes up to 50 MB while much is written
 	Log    *slog.Logger // nil is silence
 }
 
@@ -86,9 +91,9 @@ func open(o Options) (*DB, error) {
 		return nil, err
 	}
 	// A small disk gets small tables, or the reserve alone would not fit on it.
-	memTable := max(min(o.Budget/memTables, maxMemTable, free/diskShare), minMemTable)
+	memTable := max(min(o.Budget/memShare, maxMemTable, free/diskShare), minMemTable)
 	// What Badger may have to write before the next check: its logs, the tables they become, and a compaction.
-	reserve := 4 * memTable
+	reserve := 4*memTable + 8*tableBytes
 	if err := disk.Check(o.Dir, reserve); err != nil {
 		return nil, err
 	}
@@ -110,7 +115,7 @@ func open(o Options) (*DB, error) {
 }
 
 func badgerOptions(o Options, memTable int64) badger.Options {
-	return badger.DefaultOptions(o.Dir).
+	opts := badger.DefaultOptions(o.Dir).
 		WithMetricsEnabled(false).
 		WithCompression(options.None).
 		WithBlockCacheSize(0).
@@ -119,6 +124,7 @@ func badgerOptions(o Options, memTable int64) badger.Options {
 		WithSyncWrites(true).
 		WithChecksumVerificationMode(options.OnBlockRead). // OnTableRead ends the process when it finds damage
 		WithMemTableSize(memTable).
+		WithBaseTableSize(tableBytes).
 		WithNumMemtables(memTables - 1).
 		WithNumLevelZeroTables(4).
 		WithNumLevelZeroTablesStall(8).
@@ -126,6 +132,8 @@ func badgerOptions(o Options, memTable int64) badger.Options {
 		WithNumGoroutines(2).
 		WithValueLogFileSize(1 << 20). // mapped twice as large; it stays empty: all values live in the tables
 		WithValueThreshold(maxValue + 1)
+	opts.TableSizeMultiplier = 1
+	return opts
 }
 
 // openBadger opens Badger. What it cannot open is ErrDamaged: the directory is there and may be written, or the lock could not be held. So is a table
