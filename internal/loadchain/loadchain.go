@@ -37,7 +37,7 @@ func (s Spec) Blocks() int { return Empty() + 1 + (s.Txs+s.TxsPerBlock-1)/s.TxsP
 
 // Make calls emit for every block of the chain after the network's first, in order, and stops at emit's first error.
 func Make(s Spec, emit func(*consensus.Block) error) error {
-	m := maker{spec: s, wallet: newWallet(s.Kind), at: consensus.Genesis(s.Params)}
+	m := maker{line: newLine(s.Params, s.Blocks(), s.Last), spec: s, wallet: newWallet(s.Kind)}
 	for range Empty() {
 		if err := m.block(nil, emit); err != nil {
 			return err
@@ -74,9 +74,9 @@ type coin struct {
 
 // maker is a chain that grows.
 type maker struct {
+	line
 	spec   Spec
 	wallet *wallet
-	at     consensus.State
 	first  coin // the coinbase that everything is paid with
 }
 
@@ -119,37 +119,9 @@ func (m *maker) payments(coins []coin) ([]*wire.MsgTx, error) {
 
 // block adds a block with the given transactions.
 func (m *maker) block(txs []*wire.MsgTx, emit func(*consensus.Block) error) error {
-	p, height := m.spec.Params, m.at.Height+1
-	coinbase := wire.NewMsgTx(2)
-	coinbase.AddTxIn(wire.NewTxIn(&wire.OutPoint{Index: wire.MaxPrevOutIndex}, append(consensus.HeightPush(height), 0, 0), nil))
-	coinbase.TxIn[0].Witness = wire.TxWitness{make([]byte, 32)}
-	coinbase.AddTxOut(wire.NewTxOut(int64(m.at.Subsidy()), m.wallet.script(0)))
-	all := make([]*consensus.Tx, 1, 1+len(txs))
-	all[0] = consensus.NewTx(coinbase)
-	for _, tx := range txs {
-		all = append(all, consensus.NewTx(tx))
+	b := m.next([]*wire.TxOut{wire.NewTxOut(int64(m.at.Subsidy()), m.wallet.script(0))}, txs)
+	if m.at.Height == 1 {
+		m.first = coin{wire.OutPoint{Hash: b.Txs[0].TxID()}, b.Txs[0].Msg.TxOut[0], 0}
 	}
-	root := consensus.WitnessCommitment(consensus.WitnessRoot(all), coinbase.TxIn[0].Witness[0])
-	coinbase.AddTxOut(wire.NewTxOut(0, consensus.CommitmentScript(root)))
-	all[0] = consensus.NewTx(coinbase)
-
-	step := min(p.BlockInterval, m.spec.Last.Sub(p.Genesis.Header.Timestamp)/time.Duration(m.spec.Blocks()))
-	after := time.Duration(m.spec.Blocks()) - time.Duration(height)
-	h := wire.BlockHeader{
-		Version: 0x20000000, PrevBlock: m.at.Hash, Bits: m.at.NextBits(),
-		Timestamp: m.spec.Last.Add(-after * step).Truncate(time.Second),
-	}
-	h.MerkleRoot, _ = consensus.TxIDRoot(all)
-	for consensus.CheckWork(p, &h) != nil {
-		h.Nonce++
-	}
-	b := consensus.AssembleBlock(h, all)
-	if height == 1 {
-		m.first = coin{wire.OutPoint{Hash: all[0].TxID()}, coinbase.TxOut[0], 0}
-	}
-	m.at = m.at.Next(&h)
-	if err := emit(b); err != nil {
-		return fmt.Errorf("block %d: %w", height, err)
-	}
-	return nil
+	return m.emit(b, emit)
 }
