@@ -21,6 +21,7 @@ type openedLedger struct {
 	db      *store.DB
 	scripts *verify.Verifier
 	chain   *chain.Chain
+	memory  memoryLimit
 }
 
 // storeShare is the part of the memory for coins that the database gets, as a divisor.
@@ -39,7 +40,8 @@ func openLedger(ctx context.Context, o Options, now func() time.Time, dir *dataD
 
 // buildLedger opens the database, and the chain by open.
 func buildLedger(o Options, now func() time.Time, dir *dataDir, open func(chain.Options) (*chain.Chain, error)) (*openedLedger, error) {
-	l := &openedLedger{scripts: verify.New(runtime.GOMAXPROCS(0), verifiedTxs)}
+	tuneMemory()
+	l := &openedLedger{memory: memoryLimit{budgets: o.budget()}, scripts: verify.New(runtime.GOMAXPROCS(0), verifiedTxs)}
 	co, err := o.chainOptions(now, dir)
 	if err != nil {
 		return nil, err
@@ -114,12 +116,13 @@ func withLedger(ctx context.Context, o Options, work func(*openedLedger) error) 
 	return work(l)
 }
 
-// during runs work while the chain takes care of itself: it writes from time to time and watches the disk.
+// during runs work while the chain takes care of itself: it writes from time to time and watches the disk. The memory is kept within its limit.
 func (l *openedLedger) during(ctx context.Context, work func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return l.chain.Run(ctx) })
+	group.Go(func() error { return l.memory.follow(ctx, l.chain) })
 	group.Go(func() error {
 		defer cancel()
 		return work(ctx)

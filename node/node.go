@@ -37,7 +37,6 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	o.checkLimits()
-	o.tuneMemory()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	n := &node{Options: o, clock: &clock{}}
@@ -100,6 +99,7 @@ func (n *node) open(ctx context.Context) (err error) {
 func (n *node) openPool() error {
 	policy := mempool.DefaultPolicy()
 	policy.MaxBytes = int64(n.MempoolMiB) << 20
+	n.ledger.memory.budgets += policy.MaxBytes
 	if err := policy.Check(); err != nil {
 		return fmt.Errorf("--maxmempool %d: %w", n.MempoolMiB, err)
 	}
@@ -133,6 +133,7 @@ func (n *node) openNetwork() (err error) {
 func (n *node) parts() []part {
 	parts := []part{
 		{"chain", n.ledger.chain.Run},
+		{"memory", func(ctx context.Context) error { return n.ledger.memory.follow(ctx, n.ledger.chain) }},
 		{"mempool", func(ctx context.Context) error {
 			wake, stop := n.ledger.chain.Watch()
 			defer stop()

@@ -36,7 +36,15 @@ func Rebuild(ctx context.Context, o Options, report func(Progress)) (set ledger.
 	if err := clearForRebuild(dir, o); err != nil {
 		return set, err
 	}
-	l, err := buildLedger(o, time.Now, dir, func(o chain.Options) (*chain.Chain, error) { return chain.Rebuild(ctx, o, report) })
+	memory := memoryLimit{budgets: o.budget()}
+	l, err := buildLedger(o, time.Now, dir, func(o chain.Options) (*chain.Chain, error) {
+		return chain.Rebuild(ctx, o, func(p Progress) {
+			memory.allow(p.Height)
+			if report != nil {
+				report(p)
+			}
+		})
+	})
 	if err != nil {
 		return set, err
 	}
