@@ -54,7 +54,7 @@ func (c *Chain) move(ctx context.Context, undo, connect []id) error {
 			return err
 		}
 		at, moved = c.before(i), moved+1
-		if last := k == len(undo)-1 && len(connect) == 0; last || len(v.changes) > c.far {
+		if last := k == len(undo)-1 && len(connect) == 0; last || v.size() > c.far {
 			if err := commit(); err != nil {
 				return err
 			}
@@ -76,7 +76,7 @@ func (c *Chain) move(ctx context.Context, undo, connect []id) error {
 			return c.refuse(i, err)
 		}
 		at, moved = next, moved+1
-		if k < len(connect)-1 && at.Work.Cmp(c.tip.Work) <= 0 && len(v.changes) <= c.far {
+		if k < len(connect)-1 && at.Work.Cmp(c.tip.Work) <= 0 && v.size() <= c.far {
 			continue
 		}
 		if err := commit(); err != nil {
@@ -318,7 +318,7 @@ func (c *Chain) spentBy(n *node) ([]consensus.Entry, error) {
 func (c *Chain) commit(v *view, at consensus.State, blocks int32) error {
 	c.mu.Lock()
 	i, _ := c.tree.find(at.Hash)
-	c.coins.apply(v.changes)
+	c.coins.take(v)
 	c.tree.active = c.tree.follow(c.tree.active, i)
 	c.tip = at
 	c.tally = c.tally.plus(v.tally)

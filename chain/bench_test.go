@@ -198,7 +198,7 @@ func BenchmarkFlush(b *testing.B) {
 		c, done := openBench(b, Options{CacheBytes: 64 << 20})
 		for i := range coins {
 			key := numberedKey(i)
-			c.coins.put(&key, coinExists|coinDirty, value)
+			c.coins.put(-1, &key, coinExists|coinDirty, value)
 		}
 		return func() {
 			if err := c.Flush(context.Background()); err != nil {
@@ -216,7 +216,7 @@ func BenchmarkLoad(b *testing.B) {
 	defer done()
 	for i := range coins {
 		key := numberedKey(i)
-		c.coins.put(&key, coinExists|coinDirty, value)
+		c.coins.put(-1, &key, coinExists|coinDirty, value)
 	}
 	if err := c.Flush(context.Background()); err != nil {
 		b.Fatal(err)

@@ -19,6 +19,8 @@ type cache struct {
 	table *table
 	dirty int   // records that the disk does not know
 	fresh int64 // about the bytes that a flush would write
+
+	buf []byte // for the value of a record that is being made
 }
 
 func newCache() *cache { return &cache{table: newTable()} }
@@ -47,34 +49,51 @@ func (c *cache) look(ops []wire.OutPoint, found consensus.Coins) (unknown []wire
 	return unknown, nil
 }
 
-// apply takes the changes of a view over.
-func (c *cache) apply(changes map[wire.OutPoint]change) {
-	var buf []byte
-	for op, ch := range changes {
-		key := keyOf(op)
-		flags := coinDirty
-		e, slot := c.table.find(&key)
-		switch {
-		case e != nil:
-			flags |= e.flags() & coinOnDisk
-			c.count(e.flags(), len(e.value()), -1)
-		case ch.existed:
-			flags |= coinOnDisk
+// take takes the changes of a view over.
+func (c *cache) take(v *view) {
+	if d := v.first; d != nil {
+		for i := range d.Spent {
+			c.set(&d.Spent[i].OutPoint, nil, true)
 		}
-		switch {
-		case ch.exists:
-			buf = appendCoin(buf[:0], &ch.coin)
-			c.put(&key, flags|coinExists, buf)
-		case flags&coinOnDisk != 0:
-			c.put(&key, flags, nil)
-		case e != nil:
-			c.table.remove(slot)
+		for i := range d.Created {
+			c.set(&d.Created[i].OutPoint, &d.Created[i].Coin, false)
+		}
+		return
+	}
+	for op, ch := range v.changes {
+		if ch.exists {
+			c.set(&op, &ch.coin, ch.existed)
+		} else {
+			c.set(&op, nil, ch.existed)
 		}
 	}
 }
 
-func (c *cache) put(key *coinKey, flags uint8, value []byte) {
-	c.table.put(key, flags, value)
+// set makes coin what there is under a name; nil for nothing. A coin that existed before and is not here is on the disk.
+func (c *cache) set(op *wire.OutPoint, coin *consensus.Coin, existed bool) {
+	key, flags := keyOf(*op), coinDirty
+	e, slot := c.table.find(&key)
+	switch {
+	case e != nil:
+		flags |= e.flags() & coinOnDisk
+		c.count(e.flags(), len(e.value()), -1)
+	case existed:
+		flags |= coinOnDisk
+	}
+	switch {
+	case coin != nil:
+		c.buf = appendCoin(c.buf[:0], coin)
+		c.put(slot, &key, flags|coinExists, c.buf)
+	case flags&coinOnDisk != 0:
+		c.put(slot, &key, flags, nil)
+	case e != nil:
+		c.table.remove(slot)
+	}
+}
+
+// put sets the record of a key, which is in a slot of the table or in none.
+func (c *cache) put(slot int, key *coinKey, flags uint8, value []byte) {
+	c.table.set(slot, key, flags, value)
 	c.count(flags, len(value), 1)
 }
 

@@ -194,11 +194,12 @@ func (c *Chain) reconnect(ctx context.Context, v *view, i id) error {
 
 // replayed takes the changes of v over and writes them when there are many.
 func (c *Chain) replayed(v *view) error {
-	for op, ch := range v.changes {
+	changes := v.spread()
+	for op, ch := range changes {
 		ch.existed = true // for all we know: the disk may be anywhere between the two places
-		v.changes[op] = ch
+		changes[op] = ch
 	}
-	c.coins.apply(v.changes)
+	c.coins.take(v)
 	c.point(pointReplay)
 	if c.coins.bytes() <= c.o.CacheBytes {
 		return nil

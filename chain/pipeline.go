@@ -95,7 +95,7 @@ func (c *Chain) gather(ctx context.Context, below *stretch, path []id) (s *stret
 		s.view.load, at = below.view.find, below.last().after
 	}
 	for _, i := range path {
-		if len(s.view.changes) >= c.stretch || c.o.FlushEvery > 0 && len(s.blocks) >= int(c.o.FlushEvery) {
+		if s.view.size() >= c.stretch || c.o.FlushEvery > 0 && len(s.blocks) >= int(c.o.FlushEvery) {
 			break
 		}
 		l, err := c.link(ctx, s.view, at, i)

@@ -91,14 +91,14 @@ func (t *table) find(key *coinKey) (entry, int) {
 // tagOf takes other bits of a hash than those that choose the slot.
 func tagOf(h uint64) uint8 { return max(uint8(h>>56), tagFirst) }
 
-// put sets what a key maps to. Flags are never 0.
-func (t *table) put(key *coinKey, flags uint8, value []byte) {
-	e, slot := t.find(key)
-	switch {
-	case e == nil:
+// set sets what a key maps to, which find has found in a slot, or in none. Flags are never 0.
+func (t *table) set(slot int, key *coinKey, flags uint8, value []byte) {
+	if slot < 0 {
 		t.add(key, flags, value)
 		return
-	case recordUnits(len(e.value())) != recordUnits(len(value)):
+	}
+	e := t.at(t.refs[slot])
+	if recordUnits(len(e.value())) != recordUnits(len(value)) {
 		t.release(slot)
 		e, t.refs[slot] = t.take(recordUnits(len(value)))
 	}

@@ -9,8 +9,9 @@ import (
 // view is the coin set while blocks are tried on it. Nobody else sees it until it is committed; dropped, it has never been.
 type view struct {
 	load    func([]wire.OutPoint) (consensus.Coins, error) // from what lies below
-	changes map[wire.OutPoint]change
-	tally   tally // more or fewer than below
+	first   *consensus.Delta                               // the only change so far: most views see one block and nobody looks at them again
+	changes map[wire.OutPoint]change                       // once there is more; first is nil then
+	tally   tally                                          // more or fewer than below
 }
 
 // change is what a view says of a coin.
@@ -20,15 +21,37 @@ type change struct {
 	existed bool // in what lies below
 }
 
-func newView(load func([]wire.OutPoint) (consensus.Coins, error)) *view {
-	return &view{load: load, changes: make(map[wire.OutPoint]change)}
+func newView(load func([]wire.OutPoint) (consensus.Coins, error)) *view { return &view{load: load} }
+
+// size returns about how many coins v changes.
+func (v *view) size() int {
+	if v.first != nil {
+		return len(v.first.Spent) + len(v.first.Created)
+	}
+	return len(v.changes)
+}
+
+// spread makes changes of the first change, so that coins can be looked for.
+func (v *view) spread() map[wire.OutPoint]change {
+	if v.changes == nil {
+		v.changes = make(map[wire.OutPoint]change, v.size())
+	}
+	if d := v.first; d != nil {
+		v.first = nil
+		v.apply(d)
+	}
+	return v.changes
 }
 
 // find returns those of the coins that exist.
 func (v *view) find(ops []wire.OutPoint) (consensus.Coins, error) {
+	if v.size() == 0 {
+		return v.load(ops)
+	}
+	changes := v.spread()
 	below := make([]wire.OutPoint, 0, len(ops))
 	for _, op := range ops {
-		if _, ok := v.changes[op]; !ok {
+		if _, ok := changes[op]; !ok {
 			below = append(below, op)
 		}
 	}
@@ -37,7 +60,7 @@ func (v *view) find(ops []wire.OutPoint) (consensus.Coins, error) {
 		return coins, err
 	}
 	for _, op := range ops {
-		if ch := v.changes[op]; ch.exists {
+		if ch := changes[op]; ch.exists {
 			coins[op] = ch.coin
 		}
 	}
@@ -47,6 +70,34 @@ func (v *view) find(ops []wire.OutPoint) (consensus.Coins, error) {
 // connect makes the changes of a block.
 func (v *view) connect(d consensus.Delta) {
 	for i := range d.Spent {
+		v.tally.remove(d.Spent[i].OutPoint)
+	}
+	for i := range d.Created {
+		v.tally.add(d.Created[i].OutPoint)
+	}
+	if v.size() == 0 {
+		v.first = &d
+		return
+	}
+	v.spread()
+	v.apply(&d)
+}
+
+// disconnect undoes the changes of b, which spent the given coins.
+func (v *view) disconnect(b *consensus.Block, spent []consensus.Entry) {
+	v.spread()
+	for _, e := range consensus.Undo(b, spent).Created {
+		v.remove(e.OutPoint)
+		v.tally.remove(e.OutPoint)
+	}
+	for i := range spent {
+		v.add(spent[i])
+		v.tally.add(spent[i].OutPoint)
+	}
+}
+
+func (v *view) apply(d *consensus.Delta) {
+	for i := range d.Spent {
 		v.remove(d.Spent[i].OutPoint)
 	}
 	for i := range d.Created {
@@ -54,21 +105,10 @@ func (v *view) connect(d consensus.Delta) {
 	}
 }
 
-// disconnect undoes the changes of b, which spent the given coins.
-func (v *view) disconnect(b *consensus.Block, spent []consensus.Entry) {
-	for _, e := range consensus.Undo(b, spent).Created {
-		v.remove(e.OutPoint)
-	}
-	for i := range spent {
-		v.add(spent[i])
-	}
-}
-
 func (v *view) add(e consensus.Entry) {
 	ch := v.changes[e.OutPoint] // if it was not there before, neither was the coin
 	ch.coin, ch.exists = e.Coin, true
 	v.changes[e.OutPoint] = ch
-	v.tally.add(e.OutPoint)
 }
 
 func (v *view) remove(op wire.OutPoint) {
@@ -78,5 +118,4 @@ func (v *view) remove(op wire.OutPoint) {
 	}
 	ch.coin, ch.exists = consensus.Coin{}, false
 	v.changes[op] = ch
-	v.tally.remove(op)
 }
