@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -136,7 +135,7 @@ func Open(ctx context.Context, o Options) (*Chain, error) {
 // prepare returns a chain that knows nothing yet.
 func prepare(o Options) (*Chain, error) {
 	o = o.withDefaults()
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+	if err := disk.MakeDir(o.Dir); err != nil {
 		return nil, fmt.Errorf("make the directory of the block files: %w", err)
 	}
 	if err := disk.Check(o.Dir, o.Reserve+o.Store.Need(0)); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"groat/consensus"
+	"groat/internal/disk"
 )
 
 // layoutVersion grows when the files in a data directory change such that an older program must not touch them.
@@ -36,13 +37,13 @@ type marker struct {
 
 // openDataDir creates the directory if need be, locks it, and refuses one of another network or of a newer groat.
 func openDataDir(path string, p *consensus.Params) (*dataDir, error) {
-	if err := os.MkdirAll(path, 0o700); err != nil {
-		return nil, fmt.Errorf("data directory %s cannot be created: %w; choose another with --datadir", path, bare(err))
+	if err := disk.MakeDir(path); err != nil {
+		return nil, fmt.Errorf("data directory %s cannot be created: %w; choose another with --datadir", path, disk.Bare(err))
 	}
 	d := &dataDir{path: path, lock: flock.New(filepath.Join(path, ".lock"), flock.SetFlag(os.O_CREATE|os.O_RDWR))}
 	held, err := d.lock.TryLock()
 	if err != nil {
-		return nil, fmt.Errorf("data directory %s cannot be locked: %w; check that it is writable or choose another with --datadir", path, bare(err))
+		return nil, fmt.Errorf("data directory %s cannot be locked: %w; check that it is writable or choose another with --datadir", path, disk.Bare(err))
 	}
 	if !held {
 		return nil, fmt.Errorf("another groat%s uses %s; stop it, or choose another directory with --datadir", d.holder(), path)
@@ -68,7 +69,7 @@ func holdsNothing(path string, p *consensus.Params) error {
 // claim writes this process into the lock and checks, or writes, the marker.
 func (d *dataDir) claim(p *consensus.Params) error {
 	if err := os.WriteFile(d.lock.Path(), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
-		return fmt.Errorf("data directory %s: write the lock: %w", d.path, bare(err))
+		return fmt.Errorf("data directory %s: write the lock: %w", d.path, disk.Bare(err))
 	}
 	want := marker{Network: p.Name, Genesis: p.GenesisHash.String(), Version: layoutVersion}
 	path := filepath.Join(d.path, markerFile)
@@ -77,7 +78,7 @@ func (d *dataDir) claim(p *consensus.Params) error {
 		return writeJSON(path, want)
 	}
 	if err != nil {
-		return fmt.Errorf("data directory %s: read groat.json: %w", d.path, bare(err))
+		return fmt.Errorf("data directory %s: read groat.json: %w", d.path, disk.Bare(err))
 	}
 	var have marker
 	switch err := json.Unmarshal(data, &have); {
@@ -110,33 +111,13 @@ func (d *dataDir) close() error {
 	return d.lock.Unlock()
 }
 
-// writeJSON writes v to path such that a reader sees all of it or nothing.
+// writeJSON writes v to path such that a reader sees all of it or nothing, after a power cut too.
 func writeJSON(path string, v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}
-	tmp := path + ".tmp"
-	if err := writeSynced(tmp, append(data, '\n')); err != nil {
-		return fmt.Errorf("write %s: %w", tmp, bare(err))
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", path, bare(err)), os.Remove(tmp))
-	}
-	return nil
-}
-
-// writeSynced writes a file and returns when it is on the disk: a new name for an unwritten file would be an empty file after a power cut.
-func writeSynced(path string, data []byte) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
+	return disk.WriteFile(path, append(data, '\n'))
 }
 
 // readJSON reads what writeJSON wrote.
@@ -146,17 +127,4 @@ func readJSON(path string, v any) error {
 		return err
 	}
 	return json.Unmarshal(data, v)
-}
-
-// bare returns what the operating system said, without the path that the message names already.
-func bare(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	var link *os.LinkError
-	if errors.As(err, &link) {
-		return link.Err
-	}
-	return err
 }

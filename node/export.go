@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"groat/chain"
+	"groat/internal/disk"
 )
 
 // Export writes the blocks of the best chain to a new file in Bitcoin's format, the genesis block first. It returns their number. report is
@@ -20,7 +21,7 @@ func Export(ctx context.Context, o Options, file string, report func(Progress)) 
 			return fmt.Errorf("%s exists already; remove it or choose another name", file)
 		}
 		if err != nil {
-			return fmt.Errorf("%s cannot be written: %w", file, bare(err))
+			return fmt.Errorf("%s cannot be written: %w", file, disk.Bare(err))
 		}
 		if blocks, err = l.export(ctx, f, report); err != nil {
 			return errors.Join(err, f.Close(), os.Remove(file))

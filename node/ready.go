@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+
+	"groat/internal/disk"
 )
 
 // Ready is the content of the ready file: where to find a running node, written when it answers.
@@ -32,7 +34,7 @@ func (r Ready) write(paths []string) error {
 func removeReady(paths []string) error {
 	for _, path := range paths {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("remove ready file %s: %w; choose another place with --ready-file", path, bare(err))
+			return fmt.Errorf("remove ready file %s: %w; choose another place with --ready-file", path, disk.Bare(err))
 		}
 	}
 	return nil

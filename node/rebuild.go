@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"groat/chain"
+	"groat/internal/disk"
 	"groat/internal/ledger"
 )
 
@@ -75,7 +76,8 @@ func clearForRebuild(dir *dataDir, o Options) error {
 	for _, name := range undos {
 		err = errors.Join(err, os.Remove(name))
 	}
-	if err := errors.Join(err, os.RemoveAll(dir.store())); err != nil {
+	// What is removed must not come back with a power cut after the note that it is gone.
+	if err := errors.Join(err, os.RemoveAll(dir.store()), disk.SyncDir(dir.blocks()), disk.SyncDir(dir.path)); err != nil {
 		return fmt.Errorf("remove what is to be made anew: %w", err)
 	}
 	state.Cleared = true

@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
+
+	"groat/internal/disk"
 )
 
 // loadIdentity reads the node's Ed25519 key from path, or makes one and stores it there, readable by its owner only.
@@ -36,30 +37,8 @@ func makeIdentity(path string) (crypto.PrivKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make identity: %w", err)
 	}
-	if err := writeSecret(path, raw); err != nil {
+	if err := disk.WriteFile(path, raw); err != nil {
 		return nil, fmt.Errorf("store identity: %w", err)
 	}
 	return key, nil
-}
-
-// writeSecret replaces path in one step, so that a crash leaves no half of it.
-func writeSecret(path string, data []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // created with mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = tmp.Write(data)
-	if err == nil {
-		err = tmp.Sync()
-	}
-	if e := tmp.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(tmp.Name()) // the first error is the one to report
-	}
-	return err
 }

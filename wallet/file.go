@@ -9,13 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"runtime"
 
 	"groat/consensus"
-	"groat/internal/disk"
 	"groat/internal/ledger"
 )
 
@@ -24,10 +20,6 @@ import (
 const (
 	keySuffix   = ".wallet"
 	stateSuffix = ".state"
-	tmpSuffix   = ".tmp"
-
-	fileMode = 0o600
-	dirMode  = 0o700
 
 	fileVersion = 1
 	maxFileSize = 1 << 30
@@ -142,49 +134,4 @@ func readFile(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w: it is too long", path, ledger.ErrWalletDamaged)
 	}
 	return raw, nil
-}
-
-// writeFile puts content at path such that a crash at any moment leaves the old or the new content, whole.
-func writeFile(path string, content []byte) error {
-	tmp := path + tmpSuffix
-	err := writeSynced(tmp, content)
-	if err == nil {
-		err = os.Rename(tmp, path)
-	}
-	if err == nil {
-		err = syncDir(filepath.Dir(path))
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, disk.Explain(filepath.Dir(path), err))
-	}
-	return nil
-}
-
-// writeSynced writes a file that its owner alone may read, and waits until it is on the disk.
-func writeSynced(path string, content []byte) error {
-	// A file left by a crash goes first: it would keep its mode.
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
-}
-
-// syncDir makes a rename in dir durable.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" { // has no such call: a rename is durable there by itself
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -228,6 +229,12 @@ func TestCrashBetweenWriteAndRename(t *testing.T) {
 	}
 }
 
+// What the file layer adds to a name while it writes, and how a file may be read.
+const (
+	tmpSuffix = ".tmp"
+	fileMode  = 0o600
+)
+
 // A disk that refuses to write makes the call fail and nothing else: no address twice, no payment, no other passphrase.
 func TestWriteFails(t *testing.T) {
 	s := newStory(t)
@@ -325,6 +332,13 @@ func TestBackup(t *testing.T) {
 	path := s.options.Dir + "/copy" + keySuffix
 	if err := w.Backup(path); err != nil {
 		t.Fatal(err)
+	}
+	if err := w.Backup(path); err == nil {
+		t.Error("a wallet was written over")
+	}
+	elsewhere := filepath.Join(t.TempDir(), "every-night")
+	if err := errors.Join(w.Backup(elsewhere), w.Backup(elsewhere)); err != nil {
+		t.Error(err)
 	}
 	s.chain.mine([]byte{txscript.OP_TRUE}, foreign(script, 1, 1))
 	if err := s.Load("copy", nil); err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"groat/consensus"
+	"groat/internal/disk"
 	"groat/internal/ledger"
 )
 
@@ -127,7 +129,7 @@ func (w *Wallet) saveKeys() error {
 	if err != nil {
 		return err
 	}
-	return writeFile(keyPath(w.dir, w.name), content)
+	return disk.WriteFile(keyPath(w.dir, w.name), content)
 }
 
 // saveState writes the .state file. The caller holds mu.
@@ -136,7 +138,7 @@ func (w *Wallet) saveState() error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(w.statePath(), content); err != nil {
+	if err := disk.WriteFile(w.statePath(), content); err != nil {
 		return err
 	}
 	w.dirty = false
@@ -317,16 +319,24 @@ func (w *Wallet) Abandon(ctx context.Context, id chainhash.Hash) error {
 	return w.saveState()
 }
 
-// Backup writes a copy of the wallet's keys to a file that must not exist. The chain gives the rest again.
+// Backup writes a copy of the wallet's keys to a file, over one that is there, as Bitcoin Core does, but never over a wallet. The chain gives the rest again.
 func (w *Wallet) Backup(path string) error {
+	to, err := os.Stat(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("%s cannot be written: %w", path, disk.Bare(err))
+	}
+	own, err := os.Stat(w.dir)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Lstat(path); err == nil && os.SameFile(to, own) {
+		return fmt.Errorf("%s is a wallet's file, choose another name", path)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	content, err := encodeKeys(w.file)
 	if err != nil {
 		return err
 	}
-	if err := writeSynced(path, content); err != nil {
-		return fmt.Errorf("back up to %s: %w", path, err)
-	}
-	return nil
+	return disk.WriteFile(path, content)
 }

@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"groat/consensus"
+	"groat/internal/disk"
 	"groat/internal/ledger"
 )
 
@@ -50,7 +51,7 @@ func Open(o Options) (*Wallets, error) {
 	if o.cost == (cost{}) {
 		o.cost = defaultCost()
 	}
-	if err := os.MkdirAll(o.Dir, dirMode); err != nil {
+	if err := disk.MakeDir(o.Dir); err != nil {
 		return nil, fmt.Errorf("make the directory of the wallets: %w", err)
 	}
 	ws := &Wallets{options: o, news: make(chan struct{}, 1), loaded: make(map[string]*Wallet)}
@@ -172,10 +173,10 @@ func (ws *Wallets) write(name string, f keyFile) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(filepath.Join(ws.options.Dir, name+stateSuffix), state); err != nil {
+	if err := disk.WriteFile(filepath.Join(ws.options.Dir, name+stateSuffix), state); err != nil {
 		return err
 	}
-	return writeFile(ws.Path(name), keys)
+	return disk.WriteFile(ws.Path(name), keys)
 }
 
 // Load loads a wallet from its file. It returns ErrWalletLoaded, ErrNoWalletFile, ErrWalletDamaged. Startup, if it is not nil, says whether

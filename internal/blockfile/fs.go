@@ -1,10 +1,11 @@
 package blockfile
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
+
+	"groat/internal/disk"
 )
 
 // FS is where the files lie. Tests put one in its place that fails on purpose.
@@ -75,16 +76,7 @@ func (OS) List(dir string) (map[string]int64, error) {
 func (OS) Remove(name string) error { return os.Remove(name) }
 
 // SyncDir implements FS.
-func (OS) SyncDir(dir string) error {
-	if !dirsSync {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
+func (OS) SyncDir(dir string) error { return disk.SyncDir(dir) }
 
 // Size implements File.
 func (f osFile) Size() (int64, error) {

@@ -6,8 +6,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const dirsSync = true
-
 // datasync leaves out the times of the file, which nobody reads.
 func datasync(f *os.File) error {
 	for {

@@ -2,11 +2,6 @@
 
 package blockfile
 
-import (
-	"os"
-	"runtime"
-)
-
-const dirsSync = runtime.GOOS != "windows" // where a directory cannot be synced and need not be
+import "os"
 
 func datasync(f *os.File) error { return f.Sync() }

@@ -66,7 +66,7 @@ type DB struct {
 // Open opens the store in o.Dir and makes it if there is none. It returns ErrLocked if another process has it, and a
 // *disk.FullError if there is no room to work in.
 func Open(o Options) (*DB, error) {
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+	if err := disk.MakeDir(o.Dir); err != nil {
 		return nil, fmt.Errorf("make the store's directory: %w", disk.Explain(filepath.Dir(o.Dir), err))
 	}
 	// Badger's own lock says so only in the text of its error.
