@@ -249,6 +249,16 @@ func TestSigOpCosts(t *testing.T) {
 		{"witness key hash in a script hash", p2sh(wpkh), push(wpkh), [][]byte{{}, {}}, nil, all, 1},
 		{"witness script hash", wsh, nil, [][]byte{{}, {}, two}, nil, all, 2},
 		{"witness script hash in a script hash", p2sh(wsh), push(wsh), [][]byte{{}, {}, two}, nil, all, 2},
+		{"the last push is the script", p2sh(two), slices.Concat(push(wpkh), push(two)), nil, nil, all, 2 * 4},
+		{"the last push is the program", p2sh(wpkh), slices.Concat(push(two), push(wpkh)), [][]byte{{}, {}}, nil, all, 1},
+		{"no program, though the bytes behind the first are one", p2sh(wpkh[2:]), slices.Concat([]byte{txscript.OP_0}, wpkh), nil, nil, all, 0},
+		{"a number is no script", p2sh(two), slices.Concat(push(two), []byte{txscript.OP_16}), nil, nil, all, 0},
+		{"keys are counted by the number before", nil, nil, nil, []byte{txscript.OP_16, txscript.OP_CHECKMULTISIG}, all, 20 * 4},
+		{"if a script hash has it", p2sh([]byte{txscript.OP_16, txscript.OP_CHECKMULTISIG}), push([]byte{txscript.OP_16, txscript.OP_CHECKMULTISIG}), nil, nil, all, 16 * 4},
+		{"and it is an opcode", p2sh([]byte{1, 16, txscript.OP_CHECKMULTISIG}), push([]byte{1, 16, txscript.OP_CHECKMULTISIG}), nil, nil, all, 20 * 4},
+		{"nothing counts behind a push that runs over the end", nil, nil, nil, []byte{txscript.OP_CHECKSIG, txscript.OP_PUSHDATA4, 0xff, 0xff, 0xff, 0xff, txscript.OP_CHECKSIG}, all, 4},
+		{"nor in it", nil, nil, nil, []byte{txscript.OP_CHECKSIG, txscript.OP_PUSHDATA4, txscript.OP_CHECKSIG, txscript.OP_CHECKSIG}, all, 4},
+		{"what is never run counts", nil, nil, nil, []byte{txscript.OP_RETURN, txscript.OP_CHECKSIG, 0xff, txscript.OP_CHECKSIGVERIFY}, all, 2 * 4},
 	} {
 		m := wire.NewMsgTx(2)
 		op := wire.OutPoint{Index: 3}
