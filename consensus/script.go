@@ -137,8 +137,8 @@ func (s spentBy) FetchPrevOutput(op wire.OutPoint) *wire.TxOut {
 
 func scriptError(tx *Tx, input int, pkScript []byte, err error) error {
 	text := ScriptErrorText(err)
-	if txscript.IsPayToTaproot(pkScript) && txscript.IsErrorCode(err, txscript.ErrNullFail) {
-		text = scriptTexts[txscript.ErrTaprootSigInvalid] // BIP342 has no NULLFAIL: a signature that fails ends the script
+	if txscript.IsPayToTaproot(pkScript) {
+		text = tapscriptText(err, text)
 	}
 	return RuleError{
 		Kind:   ErrScript,

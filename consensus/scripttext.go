@@ -77,6 +77,17 @@ var scriptTexts = map[txscript.ErrorCode]string{
 	txscript.ErrCodeSeparator:                       "Using OP_CODESEPARATOR in non-witness script",
 }
 
+// tapscriptText returns Core's words for what means something else in a tapscript; text for all that does not.
+func tapscriptText(err error, text string) string {
+	switch {
+	case txscript.IsErrorCode(err, txscript.ErrNullFail): // BIP342 has no NULLFAIL: a signature that fails ends the script
+		return scriptTexts[txscript.ErrTaprootSigInvalid]
+	case txscript.IsErrorCode(err, txscript.ErrMinimalIf): // here a rule for everybody
+		return "OP_IF/NOTIF argument must be minimal in tapscript"
+	}
+	return text
+}
+
 const (
 	evalFalse  = "Script evaluated without error but finished with a false/empty top stack element"
 	badDER     = "Non-canonical DER signature"
