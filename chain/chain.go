@@ -20,7 +20,10 @@ import (
 
 // ErrDamaged says that what is on the disk is not what was written there: nobody's block is to blame. Whatever was going on
 // has stopped without a verdict.
-var ErrDamaged = errors.New("the ledger on this disk is damaged ('groat chain verify' shows where, 'groat chain rebuild' makes it anew from the block files)")
+var ErrDamaged = errors.New("the ledger on this disk is damaged")
+
+// ErrOutdated says that an older groat wrote the ledger, and that only Rebuild can read what it left.
+var ErrOutdated = errors.New("the ledger is of an older version")
 
 var errClosed = errors.New("the chain is closed")
 

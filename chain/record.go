@@ -62,7 +62,7 @@ func decodePlace(b []byte, genesis chainhash.Hash) (*place, error) {
 		return nil, fmt.Errorf("the data directory has version %d of the ledger and this groat knows %d: use a newer groat", b[0], formatVersion)
 	}
 	if len(b) > 0 && b[0] < formatVersion {
-		return nil, fmt.Errorf("the data directory has version %d of the ledger, which this groat does not read: run 'groat chain rebuild'", b[0])
+		return nil, fmt.Errorf("%w: the data directory has %d, and this groat reads %d", ErrOutdated, b[0], formatVersion)
 	}
 	if len(b) != placeSize {
 		return nil, fmt.Errorf("place: %w", errCoding)

@@ -33,7 +33,7 @@ const verifiedTxs = 100_000
 // openLedger opens the database and the chain in a data directory.
 func openLedger(ctx context.Context, o Options, now func() time.Time, dir *dataDir) (*openedLedger, error) {
 	if dir.rebuilding() {
-		return nil, fmt.Errorf("the rebuild of %s was interrupted: run 'groat chain rebuild' to go on with it", dir.path)
+		return nil, fmt.Errorf("%s: %w", dir.path, errRebuilding)
 	}
 	return buildLedger(o, now, dir, func(o chain.Options) (*chain.Chain, error) { return chain.Open(ctx, o) })
 }
@@ -48,7 +48,7 @@ func buildLedger(o Options, now func() time.Time, dir *dataDir, open func(chain.
 	}
 	l.db, err = store.Open(store.Options{Dir: dir.store(), Budget: o.budget() / storeShare, Log: o.Log})
 	if err != nil {
-		return nil, fmt.Errorf("%w%s", err, adviceOn(err))
+		return nil, err
 	}
 	co.Store, co.Scripts, co.CheckStore = l.db.Prefix(chainName), l.scripts, l.db.Unclean()
 	if l.chain, err = open(co); err != nil {
@@ -59,14 +59,6 @@ func buildLedger(o Options, now func() time.Time, dir *dataDir, open func(chain.
 
 // chainName is what the chain's records in the store begin with.
 const chainName = "chain"
-
-// adviceOn says what to do about a store that cannot be opened.
-func adviceOn(err error) string {
-	if errors.Is(err, store.ErrDamaged) {
-		return "; 'groat chain rebuild' makes it anew from the block files"
-	}
-	return ""
-}
 
 // budget returns the memory for coins, in bytes.
 func (o Options) budget() int64 { return int64(o.CacheMiB) << 20 }

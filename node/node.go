@@ -126,10 +126,7 @@ func (n *node) openNetwork() (err error) {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%w; stop the program that uses it, or choose another address with --p2p-listen", err)
 	}
-	if err != nil {
-		return fmt.Errorf("%w%s", err, adviceOn(err))
-	}
-	return nil
+	return err
 }
 
 // parts returns what runs, each after what it depends on.

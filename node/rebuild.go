@@ -11,6 +11,7 @@ import (
 	"groat/chain"
 	"groat/internal/disk"
 	"groat/internal/ledger"
+	"groat/internal/store"
 )
 
 // rebuildFile is there from the first moment in which a rebuild has taken something away until its end.
@@ -19,6 +20,19 @@ const rebuildFile = "rebuild.json"
 // rebuildState is what it holds: a rebuild that was killed before all was taken away begins again, a later one goes on.
 type rebuildState struct {
 	Cleared bool `json:"cleared"`
+}
+
+// errRebuilding says that a rebuild has to be finished first.
+var errRebuilding = errors.New("a rebuild was interrupted")
+
+// NeedsRebuild says whether err means that nothing can be done with the data directory before it is rebuilt.
+func NeedsRebuild(err error) bool {
+	for _, why := range []error{chain.ErrDamaged, chain.ErrOutdated, store.ErrDamaged, errRebuilding} {
+		if errors.Is(err, why) {
+			return true
+		}
+	}
+	return false
 }
 
 func (d *dataDir) rebuilding() bool {

@@ -23,7 +23,7 @@ func Verify(ctx context.Context, o Options, deep bool, report func(Progress)) (f
 	}
 	defer func() { err = o.closed(err, dir.close()) }()
 	if dir.rebuilding() {
-		return Inspection{Problems: []string{"a rebuild was interrupted; 'groat chain rebuild' goes on with it"}}, nil
+		return Inspection{Problems: []string{errRebuilding.Error()}}, nil
 	}
 	co, err := o.chainOptions(time.Now, dir)
 	if err != nil {

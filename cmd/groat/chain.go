@@ -37,12 +37,16 @@ type chainFlags struct {
 	assumeValid string
 	crashAt     string
 	pruneMiB    int
+	activations []string
 }
 
 // options returns how to open the data directory.
 func (c chainFlags) options(a *app, cmd *cobra.Command) (node.Options, func() error, error) {
 	p, err := a.params()
 	if err != nil {
+		return node.Options{}, nil, err
+	}
+	if p, err = withActivations(p, c.activations); err != nil {
 		return node.Options{}, nil, err
 	}
 	o := node.DefaultOptions(p)
@@ -72,6 +76,14 @@ func (c *chainFlags) add(cmd *cobra.Command) {
 	for _, name := range []string{"dbcache", "assume-valid"} {
 		markSetting(f, name)
 	}
+	addActivationsFlag(f, &c.activations)
+}
+
+// addActivationsFlag declares the flag that moves soft forks: what has made a directory has to be said again to whoever opens it.
+func addActivationsFlag(f *pflag.FlagSet, moves *[]string) {
+	const name = "test-activation-height"
+	f.StringArrayVar(moves, name, nil, "`NAME@HEIGHT` at which segwit, bip34, dersig, cltv or csv begins (regtest only); repeatable")
+	markSetting(f, name)
 }
 
 // addCrashFlag declares a flag that tests use and --help does not show.
@@ -120,11 +132,12 @@ func (a *app) importBlocks(cmd *cobra.Command, flags chainFlags, files []string)
 	if got.Lost > 0 {
 		fmt.Fprintf(a.out, "%d blocks were left out: their parents are neither here nor in these files; import the files before them as well\n", got.Lost)
 	}
-	return errors.Join(stopped(ctx, err), closeLog())
+	return errors.Join(a.advise(flags.activations, stopped(ctx, err)), closeLog())
 }
 
 // newChainExportCommand builds "groat chain export".
 func newChainExportCommand(a *app) *cobra.Command {
+	flags := chainFlags{cacheMiB: 64}
 	cmd := &cobra.Command{
 		Use:     "export FILE",
 		Short:   "Write the best chain to a file that 'groat chain import' reads",
@@ -132,7 +145,7 @@ func newChainExportCommand(a *app) *cobra.Command {
 		Example: "  groat chain export --network regtest blocks.dat",
 		Args:    exactly(1, "the name of the FILE to write"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o, closeLog, err := chainFlags{cacheMiB: 64}.options(a, cmd)
+			o, closeLog, err := flags.options(a, cmd)
 			if err != nil {
 				return err
 			}
@@ -140,12 +153,13 @@ func newChainExportCommand(a *app) *cobra.Command {
 			blocks, err := node.Export(cmd.Context(), o, args[0], bar.show)
 			bar.end()
 			if err != nil {
-				return errors.Join(stopped(cmd.Context(), err), closeLog())
+				return errors.Join(a.advise(flags.activations, stopped(cmd.Context(), err)), closeLog())
 			}
 			fmt.Fprintf(a.out, "%d blocks written to %s\n", blocks, args[0])
 			return closeLog()
 		},
 	}
+	addActivationsFlag(cmd.Flags(), &flags.activations)
 	return cmd
 }
 

@@ -14,6 +14,7 @@ import (
 // newChainVerifyCommand builds "groat chain verify".
 func newChainVerifyCommand(a *app) *cobra.Command {
 	var deep bool
+	flags := chainFlags{cacheMiB: 64}
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Check a data directory without changing it",
@@ -28,15 +29,16 @@ Exit code 0: all is well. Exit code 1: something is damaged, and what is printed
 		Example: `  groat chain verify --network regtest
   groat chain verify --deep --datadir /mnt/groat`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.verifyChain(cmd, deep) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.verifyChain(cmd, flags, deep) },
 	}
+	addActivationsFlag(cmd.Flags(), &flags.activations)
 	cmd.Flags().BoolVar(&deep, "deep", false, "connect all blocks again and compare the coins")
 	return cmd
 }
 
 // verifyChain checks the data directory and prints what was found.
-func (a *app) verifyChain(cmd *cobra.Command, deep bool) error {
-	o, closeLog, err := chainFlags{cacheMiB: 64}.options(a, cmd)
+func (a *app) verifyChain(cmd *cobra.Command, flags chainFlags, deep bool) error {
+	o, closeLog, err := flags.options(a, cmd)
 	if err != nil {
 		return err
 	}
@@ -44,7 +46,7 @@ func (a *app) verifyChain(cmd *cobra.Command, deep bool) error {
 	found, err := node.Verify(cmd.Context(), o, deep, bar.show)
 	bar.end()
 	if err != nil {
-		return errors.Join(stopped(cmd.Context(), err), closeLog())
+		return errors.Join(a.advise(flags.activations, stopped(cmd.Context(), err)), closeLog())
 	}
 	for _, problem := range found.Problems {
 		fmt.Fprintln(a.out, problem)
@@ -54,7 +56,7 @@ func (a *app) verifyChain(cmd *cobra.Command, deep bool) error {
 		if found.More > 0 {
 			fmt.Fprintf(a.out, "and %d more\n", found.More)
 		}
-		return errors.Join(fmt.Errorf("the data directory is damaged, %d problems were found: 'groat chain rebuild' makes it anew from the block files", problems), closeLog())
+		return errors.Join(fmt.Errorf("the data directory is damaged, %d problems were found; %s", problems, a.rebuildHint(flags.activations)), closeLog())
 	}
 	fmt.Fprintf(a.out, "%d headers, %d blocks, %d undo records\n", found.Headers, found.Blocks, found.Undos)
 	if found.Tail > 0 {

@@ -70,7 +70,7 @@ func (n *nodeFlags) add(cmd *cobra.Command) {
 	f.StringVar(&n.AssumeValid, "assume-valid", "", "take the scripts of this block's ancestors as valid; the `hash` of a block you trust")
 	f.BoolVar(&n.txIndex, "txindex", false, "keep an index of all transactions (not built yet)")
 	f.StringVar(&n.logFile, "log-file", "", "write the log to this `file`, turned over at 50 MiB, instead of to stderr")
-	f.StringArrayVar(&n.activations, "test-activation-height", nil, "`NAME@HEIGHT` at which segwit, bip34, dersig, cltv or csv begins (regtest only); repeatable")
+	addActivationsFlag(f, &n.activations)
 	f.StringVar(&n.ReadyFile, "ready-file", "", "`file` to write when RPC answers, beside DATADIR/NETWORK/ready.json")
 	addCrashFlag(f, &n.CrashAt)
 	f.VisitAll(func(flag *pflag.Flag) { markSetting(f, flag.Name) })
@@ -141,5 +141,5 @@ func (a *app) runNode(cmd *cobra.Command, flags nodeFlags) error {
 		return err
 	}
 	options.Log = log
-	return errors.Join(node.Run(cmd.Context(), options), closeLog())
+	return errors.Join(a.advise(flags.activations, node.Run(cmd.Context(), options)), closeLog())
 }
