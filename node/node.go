@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"groat/internal/address"
 	"groat/mempool"
 	"groat/miner"
 	"groat/p2p"
@@ -25,7 +24,7 @@ type node struct {
 	ledger  *openedLedger
 	pool    *mempool.Pool
 	miner   *miner.Miner
-	mineTo  []byte       // script that --mine pays to; nil without
+	payTo   []byte       // script that --mine pays to; nil without
 	network *p2p.Network // nil on a network that opens no host
 	wallets *wallet.Wallets
 }
@@ -79,10 +78,8 @@ func (n *node) open(ctx context.Context) (err error) {
 		return err
 	}
 	n.miner = miner.New(miner.Options{Chain: n.ledger.chain, Pool: n.pool, Scripts: n.ledger.scripts, Now: n.clock.now, Log: n.Log})
-	if n.Mine != "" {
-		if n.mineTo, err = address.Decode(n.Params, n.Mine); err != nil {
-			return fmt.Errorf("--mine %s is no address of network %s: %w", n.Mine, n.Params.Name, err)
-		}
+	if n.payTo, err = n.mineTo(); err != nil {
+		return err
 	}
 	n.server.SetPhase("Loading wallets…")
 	n.wallets, err = wallet.Open(wallet.Options{
@@ -147,9 +144,9 @@ func (n *node) parts() []part {
 		peers = n.network.Count
 	}
 	parts = append(parts, part{"log", (&observer{chain: n.ledger.chain, peers: peers, log: n.Log}).run})
-	if n.mineTo != nil {
+	if n.payTo != nil {
 		parts = append(parts, part{"miner", func(ctx context.Context) error {
-			return n.miner.Run(ctx, miner.MineOptions{Script: n.mineTo, Threads: n.MineThreads})
+			return n.miner.Run(ctx, miner.MineOptions{Script: n.payTo, Threads: n.MineThreads})
 		}})
 	}
 	return parts

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"groat/consensus"
+	"groat/internal/address"
+	"groat/p2p"
 )
 
 // Options says which node to run.
@@ -67,8 +69,6 @@ func (o Options) Check() error {
 		return errors.New("--rpc-user and --rpc-password belong together; give both or neither")
 	case o.PruneMiB < 0 || o.PruneMiB > 0 && o.PruneMiB < minPruneMiB && !o.Params.TestNetwork:
 		return fmt.Errorf("--prune %d is too small; at least %d MiB are kept, or leave it out to keep all blocks", o.PruneMiB, minPruneMiB)
-	case o.MaxPeers < 0:
-		return errors.New("--max-peers must not be negative")
 	case o.CacheMiB < minCacheMiB:
 		return fmt.Errorf("--dbcache %d is too small; at least %d MiB are needed", o.CacheMiB, minCacheMiB)
 	case o.CacheMiB > maxMiB || o.MempoolMiB > maxMiB || o.PruneMiB > maxMiB:
@@ -84,8 +84,27 @@ func (o Options) Check() error {
 	if _, err := o.crashPoint(); err != nil {
 		return err
 	}
+	if _, err := o.mineTo(); err != nil {
+		return err
+	}
+	given := p2p.Options{Listen: o.P2PListen, Peers: o.Peers, MaxPeers: o.MaxPeers}
+	if err := given.CheckGiven(); err != nil {
+		return err
+	}
 	_, err := o.assumeValid()
 	return err
+}
+
+// mineTo returns the script that --mine pays to, nil without.
+func (o Options) mineTo() ([]byte, error) {
+	if o.Mine == "" {
+		return nil, nil
+	}
+	script, err := address.Decode(o.Params, o.Mine)
+	if err != nil {
+		return nil, fmt.Errorf("--mine %s is no address of network %s: %w", o.Mine, o.Params.Name, err)
+	}
+	return script, nil
 }
 
 // The smallest budgets that a node works with.

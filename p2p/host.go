@@ -65,7 +65,7 @@ func listen(h host.Host, addrs []string) error {
 	for _, s := range addrs {
 		addr, err := ma.NewMultiaddr(s)
 		if err != nil {
-			return fmt.Errorf("listen address %q is not a multiaddr (/ip4/0.0.0.0/tcp/PORT): %w", s, err)
+			return fmt.Errorf("listen on %s: %w", s, err)
 		}
 		if err := listenOn(h, addr); err != nil {
 			return fmt.Errorf("cannot listen on %s: %w", s, listenReason(err))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p"
+	ma "github.com/multiformats/go-multiaddr"
 
 	"groat/consensus"
 )
@@ -72,8 +73,6 @@ func (o *Options) Check() error {
 		return fmt.Errorf("network %s has no peers: it is for blocks from files", o.Params.Name)
 	case o.KeyFile == "":
 		return errors.New("p2p: KeyFile must be set")
-	case o.MaxPeers < 1 || o.MaxPeers > 1000:
-		return fmt.Errorf("max-peers %d is not between 1 and 1000", o.MaxPeers)
 	case len(o.UserAgent) > maxUserAgent:
 		return fmt.Errorf("user agent is longer than %d bytes", maxUserAgent)
 	case o.PerIP < 1 || o.PerSubnet < 1:
@@ -81,9 +80,22 @@ func (o *Options) Check() error {
 	case o.BanTime <= 0:
 		return errors.New("p2p: BanTime must be positive")
 	}
+	return o.CheckGiven()
+}
+
+// CheckGiven says what is wrong with what an operator gives, Listen, Peers and MaxPeers, naming the flag.
+func (o *Options) CheckGiven() error {
+	if o.MaxPeers < 1 || o.MaxPeers > 1000 {
+		return fmt.Errorf("--max-peers %d is not between 1 and 1000", o.MaxPeers)
+	}
+	for _, addr := range o.Listen {
+		if _, err := ma.NewMultiaddr(addr); err != nil {
+			return fmt.Errorf("--p2p-listen %s is not a multiaddr (/ip4/0.0.0.0/tcp/PORT): %w", addr, err)
+		}
+	}
 	for _, addr := range o.Peers {
 		if _, err := parseTarget(addr); err != nil {
-			return fmt.Errorf("peer %q: %w", addr, err)
+			return fmt.Errorf("--peer %s: %w", addr, err)
 		}
 	}
 	return nil

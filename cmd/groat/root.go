@@ -33,7 +33,6 @@ a TOML file (rpc-listen = "…"); the first of these that is present counts.`,
 		},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return withCode(exitUsage, err) })
-	root.CompletionOptions.HiddenDefaultCmd = false
 	a.addSharedFlags(root)
 	root.AddCommand(
 		newNodeCommand(a),
@@ -44,7 +43,20 @@ a TOML file (rpc-listen = "…"); the first of these that is present counts.`,
 		newTestnetCommand(a),
 		newVersionCommand(a),
 	)
+	strictCompletion(root)
 	return root
+}
+
+// strictCompletion makes "groat completion" refuse a shell that it does not know: cobra's own prints the help and is content.
+func strictCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" {
+			cmd.Example = "  groat completion bash > /etc/bash_completion.d/groat"
+			cmd.Args = noArgs
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 }
 
 // welcome is what someone sees who does not know yet what to type.
