@@ -16,12 +16,9 @@ var errMoved = errors.New("the chain moved meanwhile")
 
 // terms are the conditions under which a transaction is judged.
 type terms struct {
-	restoring bool  // a reorg undid it: miners have taken it before, so its fee is not asked for
-	with      group // as if these were in the pool
+	restoring bool   // a reorg undid it: miners have taken it before, so its fee is not asked for
+	with      *group // as if these were in the pool; nil for none
 }
-
-// group holds transactions that were tried together and found good, by id.
-type group map[chainhash.Hash]*entry
 
 // Add takes tx into the pool. The error is a consensus.RuleError if tx is invalid for everybody, a PolicyError if it is not wanted here or not
 // now, and anything else is a failure of this node or the end of ctx. Without error the pool holds tx when Add returns.
@@ -52,7 +49,7 @@ func (p *Pool) Test(ctx context.Context, txs []*consensus.Tx) ([]ledger.PoolTest
 }
 
 func (p *Pool) testAll(ctx context.Context, txs []*consensus.Tx) ([]ledger.PoolTest, error) {
-	good := make(group)
+	good := newGroup()
 	verdicts := make([]ledger.PoolTest, 0, len(txs))
 	var tip chainhash.Hash // that all of them were judged at
 	for _, tx := range txs {
@@ -64,7 +61,7 @@ func (p *Pool) testAll(ctx context.Context, txs []*consensus.Tx) ([]ledger.PoolT
 		case err == nil:
 			tip = c.tip
 			verdict.VSize, verdict.Fee = c.entry.size, c.entry.fee
-			good[tx.TxID()] = c.entry
+			p.join(good, c.entry)
 		case isRefusal(err):
 			verdict.Err = err
 		default:
@@ -132,7 +129,7 @@ func (p *Pool) enter(c candidate, t terms) (ledger.PoolEntry, error) {
 }
 
 // checkKnown refuses what the pool or the group has. The mutex is held.
-func (p *Pool) checkKnown(tx *consensus.Tx, with group) error {
+func (p *Pool) checkKnown(tx *consensus.Tx, with *group) error {
 	e := p.find(tx.TxID(), with)
 	switch {
 	case e == nil:
@@ -144,11 +141,11 @@ func (p *Pool) checkKnown(tx *consensus.Tx, with group) error {
 }
 
 // find returns the entry with the given id in the pool or the group, nil if there is none. The mutex is held.
-func (p *Pool) find(txid chainhash.Hash, with group) *entry {
+func (p *Pool) find(txid chainhash.Hash, with *group) *entry {
 	if e, ok := p.txs[txid]; ok {
 		return e
 	}
-	return with[txid]
+	return with.find(txid)
 }
 
 // runScripts runs the scripts of tx under the flags of policy.

@@ -1,6 +1,7 @@
 package mempool
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -89,12 +90,7 @@ func (s set) inOrder() []*entry {
 	for e := range s {
 		list = append(list, e)
 	}
-	slices.SortFunc(list, func(a, b *entry) int {
-		if a.seq < b.seq {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(list, func(a, b *entry) int { return cmp.Compare(a.seq, b.seq) }) // those of a group have none
 	return list
 }
 

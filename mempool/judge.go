@@ -85,7 +85,7 @@ func (p *Pool) look(tx *consensus.Tx, t terms) (sighting, error) {
 	s := sighting{tip: p.tip, coins: make(consensus.Coins)}
 	for _, in := range tx.Msg.TxIn {
 		op := in.PreviousOutPoint
-		s.rival = s.rival || p.spends[op] != nil || t.with.spends(op)
+		s.rival = s.rival || p.spends[op] != nil || t.with.has(op)
 		parent := p.find(op.Hash, t.with)
 		if parent == nil {
 			s.ask = append(s.ask, op)
@@ -111,18 +111,6 @@ func (s sighting) with(chain consensus.Coins, at consensus.State) consensus.Coin
 		coins[op] = coin
 	}
 	return coins
-}
-
-// spends reports whether a transaction of g spends op.
-func (g group) spends(op wire.OutPoint) bool {
-	for _, e := range g {
-		for _, in := range e.tx.Msg.TxIn {
-			if in.PreviousOutPoint == op {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // maxKnownOutputs bounds how many outputs of a transaction without inputs are looked up, so that a large one does not make the disk busy.

@@ -12,18 +12,18 @@ func (p *Pool) admit(e *entry, t terms) error {
 		}
 	}
 	if len(e.parents) == 0 {
-		return checkTRUC(e, nil)
+		return checkTRUC(e, nil, t.with)
 	}
 	if len(e.parents) >= p.policy.AncestorCount { // before anything walks along them
 		return refuse(reasonChain, "too many unconfirmed parents [limit: %d]", p.policy.AncestorCount)
 	}
 	ancestors := e.ancestors().inOrder()
-	if err := p.policy.checkRelatives(e, ancestors); err != nil {
-		if !mayCarveOut(e) || p.policy.carveOut().checkRelatives(e, ancestors) != nil {
+	if err := p.policy.checkRelatives(e, ancestors, t.with); err != nil {
+		if !mayCarveOut(e) || p.policy.carveOut().checkRelatives(e, ancestors, t.with) != nil {
 			return err
 		}
 	}
-	return checkTRUC(e, ancestors)
+	return checkTRUC(e, ancestors, t.with)
 }
 
 // checkFee asks for what is always asked for, then for what the pool asks for now; the other way round of version 3, as Core does.
@@ -42,17 +42,18 @@ func (p *Pool) checkFee(e *entry) error {
 }
 
 // checkRelatives bounds how many transactions have to be looked at when one of them comes, goes or is mined.
-func (p Policy) checkRelatives(e *entry, ancestors []*entry) error {
+func (p Policy) checkRelatives(e *entry, ancestors []*entry, with *group) error {
 	if len(ancestors)+1 > p.AncestorCount {
 		return refuse(reasonChain, "too many unconfirmed ancestors [limit: %d]", p.AncestorCount)
 	}
 	size := e.size
 	for _, a := range ancestors {
 		size += a.size
-		if a.down.size+e.size > p.DescendantSize {
+		down := with.down(a)
+		if down.size+e.size > p.DescendantSize {
 			return refuse(reasonChain, "exceeds descendant size limit for tx %v [limit: %d]", a.tx.TxID(), p.DescendantSize)
 		}
-		if a.down.count+1 > p.DescendantCount {
+		if down.count+1 > p.DescendantCount {
 			return refuse(reasonChain, "too many descendants for tx %v [limit: %d]", a.tx.TxID(), p.DescendantCount)
 		}
 	}
@@ -77,14 +78,15 @@ func (p Policy) carveOut() Policy {
 
 // Limits of transactions of version 3, which promise to stay small and alone (BIP431).
 const (
-	versionTRUC   = 3
-	trucSize      = 10_000
-	trucChildSize = 1_000
-	trucAncestors = 2
+	versionTRUC     = 3
+	trucSize        = 10_000
+	trucChildSize   = 1_000
+	trucAncestors   = 2 // the transaction included
+	trucDescendants = 2
 )
 
 // checkTRUC holds e against the limits of BIP431.
-func checkTRUC(e *entry, ancestors []*entry) error {
+func checkTRUC(e *entry, ancestors []*entry, with *group) error {
 	truc := e.tx.Msg.Version == versionTRUC
 	id, wid := e.tx.TxID(), e.tx.WTxID()
 	for _, a := range ancestors {
@@ -106,7 +108,7 @@ func checkTRUC(e *entry, ancestors []*entry) error {
 		return nil
 	case e.size > trucChildSize:
 		return refuse(reasonTRUC, "version=3 child tx %v (wtxid=%v) is too big: %d > %d virtual bytes", id, wid, e.size, trucChildSize)
-	case len(ancestors[0].children) > 0:
+	case with.down(ancestors[0]).count+1 > trucDescendants:
 		return refuse(reasonTRUC, "tx %v (wtxid=%v) would exceed descendant count limit", id, wid)
 	}
 	return nil

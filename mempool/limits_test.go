@@ -106,3 +106,51 @@ func TestTRUC(t *testing.T) {
 	s.refuse("TRUC-violation", truc(1, 1000, chaintest.Out(parent, 1))) // a second child
 	s.refuse("TRUC-violation", truc(1, 1000, chaintest.Out(child, 0)))  // a grandchild
 }
+
+// Transactions that are tested together count as each other's relatives, and as those of what is in the pool.
+func TestRelativesThatAreOnlyTested(t *testing.T) {
+	s := newStory(t)
+	parent := s.fan(30, 10_000, s.coin())
+	s.accept(parent)
+	for i := range 20 {
+		s.accept(s.pay(1000, chaintest.Out(parent, i)))
+	}
+	var txs []*consensus.Tx
+	for i := range 6 {
+		txs = append(txs, consensus.NewTx(s.pay(1000, chaintest.Out(parent, 20+i))))
+	}
+	s.tests("too many descendants", 5, txs...) // 25 with the carve-out's
+
+	truc := func(coin consensus.Entry, outs int) *wire.MsgTx {
+		msg := s.unsigned(outs, 1000, coin)
+		msg.Version = versionTRUC
+		s.key.Sign(msg, []consensus.Entry{coin})
+		return msg
+	}
+	alone := truc(s.coin(), 2)
+	s.tests("would exceed descendant count limit", 2, consensus.NewTx(alone), consensus.NewTx(truc(chaintest.Out(alone, 0), 1)), consensus.NewTx(truc(chaintest.Out(alone, 1), 1)))
+
+	txs = []*consensus.Tx{consensus.NewTx(s.pay(1000, s.coin()))}
+	for range 25 {
+		txs = append(txs, consensus.NewTx(s.pay(1000, chaintest.Out(txs[len(txs)-1].Msg, 0))))
+	}
+	s.tests("too many unconfirmed ancestors", 25, txs...)
+}
+
+// tests wants the first n of txs to be found good together, and the next one to be refused in these words.
+func (s *story) tests(words string, n int, txs ...*consensus.Tx) {
+	s.Helper()
+	before := s.pool.Info()
+	got, err := s.pool.Test(s.Context(), txs)
+	if err != nil {
+		s.Fatal(err)
+	}
+	for i, verdict := range got[:n+1] {
+		if i < n && verdict.Err != nil || i == n && (verdict.Err == nil || !strings.Contains(verdict.Err.Error(), words)) {
+			s.Fatalf("verdict %d is %v", i, verdict.Err)
+		}
+	}
+	if s.pool.Info() != before {
+		s.Fatal("the pool changed")
+	}
+}
