@@ -118,7 +118,7 @@ func (n *node) openNetwork() (err error) {
 	o.Discovery = n.Discovery
 	o.NAT = n.NAT
 	o.AllowPrivate = n.AllowPrivate
-	o.MaxPeers = n.MaxPeers
+	o.MaxPeers, o.PerIP, o.PerSubnet = n.MaxPeers, n.MaxPerIP, n.MaxPerSubnet
 	n.network, err = p2p.New(o)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%w; stop the program that uses it, or choose another address with --p2p-listen", err)

@@ -31,6 +31,8 @@ type Options struct {
 	NAT          bool     // make the node reachable behind a router
 	AllowPrivate bool     // treat private addresses as public ones
 	MaxPeers     int
+	MaxPerIP     int // connections of one IPv4 address or IPv6 /56; loopback is free, private addresses with AllowPrivate
+	MaxPerSubnet int // connections of one IPv4 /24 or IPv6 /48
 
 	Mine        string // an address: mine to it
 	MineThreads int
@@ -45,6 +47,7 @@ type Options struct {
 
 // DefaultOptions returns the options of a node of network p that was asked for nothing special.
 func DefaultOptions(p *consensus.Params) Options {
+	peers := p2p.DefaultOptions(p)
 	return Options{
 		Params:       p,
 		DataDir:      ".",
@@ -53,7 +56,9 @@ func DefaultOptions(p *consensus.Params) Options {
 		Discovery:    true,
 		NAT:          !p.TestNetwork,
 		AllowPrivate: p.TestNetwork,
-		MaxPeers:     40,
+		MaxPeers:     peers.MaxPeers,
+		MaxPerIP:     peers.PerIP,
+		MaxPerSubnet: peers.PerSubnet,
 		MineThreads:  1,
 		CacheMiB:     450,
 		MempoolMiB:   300,
@@ -69,6 +74,10 @@ func (o Options) Check() error {
 		return errors.New("--rpc-user and --rpc-password belong together; give both or neither")
 	case o.PruneMiB < 0 || o.PruneMiB > 0 && o.PruneMiB < minPruneMiB && !o.Params.TestNetwork:
 		return fmt.Errorf("--prune %d is too small; at least %d MiB are kept, or leave it out to keep all blocks", o.PruneMiB, minPruneMiB)
+	case o.MaxPerIP < 1:
+		return errors.New("--max-peers-per-ip must be at least 1")
+	case o.MaxPerSubnet < o.MaxPerIP:
+		return fmt.Errorf("--max-peers-per-subnet %d is below --max-peers-per-ip %d: an address is part of a subnet", o.MaxPerSubnet, o.MaxPerIP)
 	case o.CacheMiB < minCacheMiB:
 		return fmt.Errorf("--dbcache %d is too small; at least %d MiB are needed", o.CacheMiB, minCacheMiB)
 	case o.CacheMiB > maxMiB || o.MempoolMiB > maxMiB || o.PruneMiB > maxMiB:

@@ -174,7 +174,7 @@ func TestExchangeIsLimited(t *testing.T) {
 // Forty hosts of one network do not keep others out.
 func TestInboundFloodFromOneNetwork(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
-		victim := w.start(func(o *Options) { o.MaxPeers = 40 })
+		victim := w.start(func(o *Options) { o.MaxPeers, o.PerSubnet = 40, 5 })
 		for range 5 {
 			w.start().dial(victim)
 		}
@@ -195,7 +195,7 @@ func TestInboundFloodFromOneNetwork(t *testing.T) {
 			}
 		}
 		t.Logf("%d of 40 are connected", got)
-		if got > defaultPerSubnet {
+		if got > victim.opts.PerSubnet {
 			t.Errorf("%d of 40 are connected", got)
 		}
 		w.start().dial(victim)

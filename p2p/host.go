@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -20,6 +21,7 @@ import (
 	tls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	"github.com/libp2p/go-libp2p/x/rate"
 	ma "github.com/multiformats/go-multiaddr"
 )
 
@@ -117,15 +119,18 @@ func newResources(o *Options, ids protocols) (network.ResourceManager, error) {
 	return m, nil
 }
 
-// subnetLimits bound how many connections one network holds. Loopback has no limit, private networks none on a test network.
+// subnetLimits bound how many connections one network holds, and how fast it opens new ones: 16 at once and one every 5 s for each address, as libp2p has
+// it. Loopback has no limit, private networks none on a test network.
 func subnetLimits(allowPrivate bool, perIP, perSubnet int) []rcmgr.Option {
 	free := []string{"127.0.0.0/8", "::1/128"}
 	if allowPrivate {
 		free = append(free, "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fe80::/10")
 	}
 	var v4, v6 []rcmgr.NetworkPrefixLimit
+	var unhurried []rate.PrefixLimit
 	for _, s := range free {
 		limit := rcmgr.NetworkPrefixLimit{Network: netip.MustParsePrefix(s), ConnCount: math.MaxInt}
+		unhurried = append(unhurried, rate.PrefixLimit{Prefix: limit.Network})
 		if limit.Network.Addr().Is4() {
 			v4 = append(v4, limit)
 			continue
@@ -138,6 +143,16 @@ func subnetLimits(allowPrivate bool, perIP, perSubnet int) []rcmgr.Option {
 			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: perIP}, {PrefixLength: 24, ConnCount: perSubnet}},
 			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: perIP}, {PrefixLength: 48, ConnCount: perSubnet}},
 		),
+		rcmgr.WithConnRateLimiters(&rate.Limiter{
+			NetworkPrefixLimits: unhurried,
+			SubnetRateLimiter: rate.SubnetLimiter{
+				IPv4SubnetLimits: []rate.SubnetLimit{{PrefixLength: 32, Limit: rate.Limit{RPS: 0.2, Burst: 16}}},
+				IPv6SubnetLimits: []rate.SubnetLimit{
+					{PrefixLength: 56, Limit: rate.Limit{RPS: 0.2, Burst: 16}}, {PrefixLength: 48, Limit: rate.Limit{RPS: 0.5, Burst: 80}},
+				},
+				GracePeriod: time.Minute,
+			},
+		}),
 	}
 }
 

@@ -56,6 +56,8 @@ func TestUsageErrors(t *testing.T) {
 		{"version extra", []string{"takes no arguments"}},
 		{"node --no-such-flag", []string{"no-such-flag", "'groat node --help'"}},
 		{"node --max-peers many", []string{"max-peers"}},
+		{"node --max-peers-per-ip 0", []string{"--max-peers-per-ip must be at least 1"}},
+		{"node --max-peers-per-ip 8 --max-peers-per-subnet 7", []string{"--max-peers-per-subnet 7 is below --max-peers-per-ip 8"}},
 		{"node --network nowhere", []string{"no such network", "main, testnet, regtest, bitcoin"}},
 		{"node --network regtest --log-format xml", []string{"text or json"}},
 		{"node --network regtest --log-level loud", []string{"debug, info, warn, error"}},

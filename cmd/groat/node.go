@@ -62,6 +62,8 @@ func (n *nodeFlags) add(cmd *cobra.Command) {
 	f.BoolVar(&n.noNAT, "no-nat", false, "do not try to become reachable behind a router (never tried on regtest)")
 	f.BoolVar(&n.AllowPrivate, "allow-private", false, "treat peers with private addresses as any others (always so on regtest)")
 	f.IntVar(&n.MaxPeers, "max-peers", n.MaxPeers, "most connected peers, as a `number`")
+	f.IntVar(&n.MaxPerIP, "max-peers-per-ip", n.MaxPerIP, "most connections of one IPv4 address or IPv6 /56, as a `number`; loopback is free, private addresses with --allow-private")
+	f.IntVar(&n.MaxPerSubnet, "max-peers-per-subnet", n.MaxPerSubnet, "most connections of one IPv4 /24 or IPv6 /48, as a `number`")
 	f.StringVar(&n.Mine, "mine", "", "mine to this `address`, also while alone or behind")
 	f.IntVar(&n.MineThreads, "mine-threads", n.MineThreads, "`number` of threads that mine")
 	f.IntVar(&n.CacheMiB, "dbcache", n.CacheMiB, "`MiB` of memory for coins")
