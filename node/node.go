@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"groat/mempool"
@@ -112,6 +113,9 @@ func (n *node) openNetwork() (err error) {
 	o.KeyFile = filepath.Join(n.dir.path, "identity")
 	if len(n.P2PListen) > 0 {
 		o.Listen = n.P2PListen
+	}
+	if n.Browsers {
+		o.Listen = append(slices.Clone(o.Listen), p2p.BrowserListen(n.Params.P2PPort)...)
 	}
 	o.Peers = n.Peers
 	o.UserAgent = "/groat:" + n.Version + "/"

@@ -26,6 +26,7 @@ type Options struct {
 	ReadyFile   string // written when the node is ready, as ready.json in the network's directory is; "" for that one only
 
 	P2PListen    []string // multiaddrs; none for the defaults of the network
+	Browsers     bool     // listen for browsers too, at the network's port and the next
 	Peers        []string // multiaddrs to dial and keep
 	Discovery    bool     // look for peers nobody named
 	NAT          bool     // make the node reachable behind a router

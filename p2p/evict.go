@@ -86,11 +86,12 @@ func known(ping time.Duration) time.Duration {
 	return ping
 }
 
-// evict chooses a peer that dialled us to make room for another, nil if there is none; the caller holds the lock and disconnects it.
-func (t *table) evict() *remote {
+// evict chooses a peer that dialled us, one of those that among names, to make room for another, nil if there is none; the caller holds the lock and
+// disconnects it.
+func (t *table) evict(among func(*remote) bool) *remote {
 	var list []tenant
 	for _, r := range t.peers {
-		if r.kind != inboundPeer || r.evicted {
+		if r.kind != inboundPeer || r.evicted || !among(r) {
 			continue
 		}
 		r.mu.Lock()

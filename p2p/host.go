@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -50,7 +51,7 @@ func openHost(o *Options, key crypto.PrivKey, gate *gater, ids protocols, bytes 
 		libp2p.NonPublicAddrPublishing(o.AllowPrivate),
 		libp2p.DisableMetrics(),
 		libp2p.BandwidthReporter(bytes),
-	}, append(reach, o.HostOptions...)...)
+	}, slices.Concat(browserTransports(o.Listen), reach, o.HostOptions)...)
 	h, err := libp2p.New(options...)
 	if err != nil {
 		return nil, fmt.Errorf("open libp2p host: %w", err)

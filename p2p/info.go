@@ -77,7 +77,7 @@ func (n *Network) Info() ledger.NetInfo {
 }
 
 // listenAddrs returns the addresses at which others can dial us, each with our id. Addresses of all interfaces are replaced by
-// those of each.
+// those of each. Those for browsers come last: what takes the first one is a node.
 func (n *Network) listenAddrs() []string {
 	addrs, err := n.host.Network().InterfaceListenAddresses()
 	if err != nil {
@@ -87,12 +87,21 @@ func (n *Network) listenAddrs() []string {
 	if err != nil {
 		return nil
 	}
+	slices.SortStableFunc(addrs, func(a, b ma.Multiaddr) int {
+		switch {
+		case forBrowsers(a) == forBrowsers(b):
+			return 0
+		case forBrowsers(a):
+			return 1
+		}
+		return -1
+	})
 	list := []string{}
 	for _, a := range addrs {
 		if !ipOf(a).IsValid() {
 			continue // where relays listen for us
 		}
-		list = append(list, a.Encapsulate(self.Multiaddr()).String())
+		list = append(list, withCertificates(n.host, a).Encapsulate(self.Multiaddr()).String())
 	}
 	return list
 }

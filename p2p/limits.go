@@ -126,6 +126,7 @@ const (
 const (
 	maxOutbound      = 8
 	defaultMaxPeers  = 125
+	maxBrowsers      = 16 // of those that dial us
 	defaultPerIP     = 4
 	defaultPerSubnet = 16
 	scoreLimit       = 100

@@ -93,7 +93,10 @@ func (n *Network) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	gossip, err := n.openGossip(ctx)
-	if err != nil {
+	if ctx.Err() != nil {
+		err = nil // told to stop before it began
+	}
+	if gossip == nil {
 		return errors.Join(err, n.Close())
 	}
 	n.blocks.gossip = gossip

@@ -52,6 +52,7 @@ type remote struct {
 	addr      string        // set once
 	localAddr string        // set once
 	ip        netip.Addr    // set once
+	browser   bool          // set once; it came by a transport that only browsers need
 	connected time.Time     // set once
 	met       chan struct{} // closed when its first status has come
 	ready     chan struct{} // closed when it takes part in relay and sync

@@ -92,6 +92,28 @@ func TestFiveNodesOnLoopback(t *testing.T) {
 	t.Log("block at all after", time.Since(began).Round(time.Millisecond))
 }
 
+// Whoever listens for browsers is reached by their transports, does the handshake and serves blocks there.
+func TestBrowserTransports(t *testing.T) {
+	for _, name := range []string{"/quic-v1/webtransport", "/webrtc-direct"} {
+		listen := []string{"/ip4/127.0.0.1/udp/0" + name}
+		a, chain := realNode(t, listen)
+		b := chain.mine()
+		addr := a.Info().Listen[0]
+		if !strings.Contains(addr, name+"/certhash/") {
+			t.Errorf("listens on %s, without the hash that a browser needs", addr)
+		}
+		n, synced := realNode(t, listen, addr)
+		wait(t, "synced over "+name, func() bool { return synced.Tip().Hash == b.Hash() })
+		if got := n.Peers()[0].Addr; !strings.Contains(got, name) {
+			t.Errorf("connected by %s, not %s", got, name)
+		}
+	}
+	tcpOnly, _ := realNode(t, []string{"/ip4/127.0.0.1/tcp/0"})
+	if err := tcpOnly.TryNode(t.Context(), "/ip4/127.0.0.1/udp/9/webrtc-direct/p2p/"+tcpOnly.ID().String()); err == nil {
+		t.Error("speaks WebRTC without having asked for it")
+	}
+}
+
 func TestHostAndPort(t *testing.T) {
 	a, _ := realNode(t, []string{"/ip4/127.0.0.1/tcp/0"})
 	port, err := ma.StringCast(a.Info().Listen[0]).ValueForProtocol(ma.P_TCP)

@@ -57,9 +57,14 @@ func (t *table) add(c network.Conn) (r *remote, added, refused bool, evicted *re
 	}
 	r = newRemote(id, t.next, k)
 	r.addr, r.localAddr, r.ip = c.RemoteMultiaddr().String(), c.LocalMultiaddr().String(), ipOf(c.RemoteMultiaddr())
+	r.browser = isBrowser(c)
 	switch {
+	case k == inboundPeer && r.browser && t.browsers() >= maxBrowsers:
+		if evicted = t.evict(func(r *remote) bool { return r.browser }); evicted == nil {
+			return nil, false, true, nil
+		}
 	case k == inboundPeer && t.count(inboundPeer) >= t.maxInbound:
-		if evicted = t.evict(); evicted == nil {
+		if evicted = t.evict(func(*remote) bool { return true }); evicted == nil {
 			return nil, false, true, nil
 		}
 	case k == outboundPeer && (t.count(k) >= t.maxOutbound || t.groupTaken(r.ip)), k == blockOnlyPeer && (t.count(k) >= t.maxBlockOnly || t.groupTaken(r.ip)):
@@ -78,6 +83,17 @@ func (t *table) count(k kind) int {
 	n := 0
 	for _, r := range t.peers {
 		if r.kind == k && !r.evicted {
+			n++
+		}
+	}
+	return n
+}
+
+// browsers returns how many browsers there are; the caller holds the lock.
+func (t *table) browsers() int {
+	n := 0
+	for _, r := range t.peers {
+		if r.browser && !r.evicted {
 			n++
 		}
 	}

@@ -57,6 +57,7 @@ func (n *nodeFlags) add(cmd *cobra.Command) {
 	f.BoolVar(&n.Metrics, "metrics", false, "serve Prometheus metrics at /metrics of the RPC address; without login only if that is on loopback")
 	f.BoolVar(&n.rest, "rest", false, "serve REST as well (not built yet)")
 	f.StringArrayVar(&n.P2PListen, "p2p-listen", nil, "`multiaddr` to listen on for peers, such as /ip4/0.0.0.0/tcp/9833; repeatable")
+	f.BoolVar(&n.Browsers, "browsers", false, "listen for browsers as well: WebTransport at the network's P2P port, WebRTC at the next")
 	f.StringArrayVar(&n.Peers, "peer", nil, "`multiaddr` of a peer to dial and keep, ending in /p2p/ID, or /dnsaddr/NAME; repeatable")
 	f.BoolVar(&n.noDiscovery, "no-discovery", false, "look for no peers beside those of --peer and 'groat peer add'")
 	f.BoolVar(&n.noNAT, "no-nat", false, "do not try to become reachable behind a router (never tried on regtest)")
