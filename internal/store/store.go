@@ -140,6 +140,9 @@ func badgerOptions(o Options, memTable int64) badger.Options {
 // that it leaves out, or over which it panics.
 func openBadger(dir string, log *slog.Logger, o badger.Options) (db *badger.DB, err error) {
 	defer recoverDamage(&err)
+	if err := checkTables(dir); err != nil {
+		return nil, err
+	}
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}

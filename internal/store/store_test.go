@@ -299,3 +299,58 @@ func TestLostManifest(t *testing.T) {
 		}
 	}
 }
+
+// Badger reads the end of a table in a goroutine of its own, where damage would be a panic that nobody can catch. Every bit of it is checked first, and
+// every length.
+func TestDamagedEndOfATable(t *testing.T) {
+	dir := t.TempDir()
+	db := openIn(t, dir)
+	put(t, db.Prefix("a"), "k", "v", "l", "w")
+	closeDB(t, db)
+	tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+	if err != nil || len(tables) != 1 {
+		t.Fatalf("tables: %v, %v", tables, err)
+	}
+	good, err := os.ReadFile(tables[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	try := func(what string, bad []byte) {
+		t.Helper()
+		if err := os.WriteFile(tables[0], bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := checkTable(tables[0]); err == nil {
+			t.Errorf("%s: not noticed", what)
+		}
+	}
+	for bit := range len(good) * 8 { // there is one block, so all of the table is its end
+		bad := append([]byte{}, good...)
+		bad[bit/8] ^= 1 << (bit % 8)
+		try(fmt.Sprintf("bit %d of %d", bit, 8*len(good)), bad)
+	}
+	for n := range good {
+		try(fmt.Sprintf("%d bytes of %d", n, len(good)), good[:n])
+		try(fmt.Sprintf("zeros from byte %d of %d", n, len(good)), append(append([]byte{}, good[:n]...), make([]byte, len(good)-n)...))
+	}
+	if _, err := Open(Options{Dir: dir}); !errors.Is(err, ErrDamaged) { // the last of them
+		t.Errorf("open: got %v, want ErrDamaged", err)
+	}
+	if err := os.Remove(tables[0]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(Options{Dir: dir}); !errors.Is(err, ErrDamaged) {
+		t.Errorf("without it: got %v, want ErrDamaged", err)
+	}
+	if err := os.WriteFile(tables[0], good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "000099.sst"), []byte("half a table, of a kill"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	db = openIn(t, dir)
+	defer closeDB(t, db)
+	if got := list(t, db.Prefix("a"), ""); got != "k=v l=w" {
+		t.Errorf("it holds %q", got)
+	}
+}
