@@ -1,12 +1,16 @@
 package e2e
 
 import (
+	"bytes"
 	"errors"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/btcsuite/btcd/wire/v2"
 
@@ -76,6 +80,72 @@ func TestPrune(t *testing.T) {
 	}
 }
 
+// TestPrunedPeer syncs from a node that has the last blocks only. Who needs no others gets them; who does gets the headers, and the blocks when somebody
+// else comes who has them. Nobody is blamed.
+func TestPrunedPeer(t *testing.T) {
+	file, tip := longStory(t)
+	w := start(t, testnet.Config{Nodes: 4})
+	pruned, near, far, whole := w.Nodes[0], w.Nodes[1], w.Nodes[2], w.Nodes[3]
+	for _, n := range w.Nodes {
+		if err := n.Stop(within(t, stopTime)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	near300 := exportedTo(t, file, 300)
+	for _, c := range []struct {
+		n     *testnet.Node
+		file  string
+		flags []string
+	}{{pruned, file, []string{"--prune", "1"}}, {near, near300, nil}, {whole, file, nil}} {
+		args := append([]string{"chain", "import", "--network", "regtest", "--datadir", c.n.Dir}, c.flags...)
+		if r := groat(t, append(args, c.file)...); r.code != 0 {
+			t.Fatalf("import: %+v", r)
+		}
+	}
+	for _, n := range []*testnet.Node{pruned, near, far} {
+		if err := n.Start(within(t, stopTime)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, n := range []*testnet.Node{near, far} {
+		call(t, n, nil, "addnode", pruned.Endpoint().Listen[0], "add")
+	}
+	if err := near.AwaitTip(within(t, time.Minute), tip); err != nil {
+		t.Fatal(err)
+	}
+	var info struct{ Blocks, Headers int }
+	for ctx := within(t, time.Minute); info.Headers != 360; {
+		if call(t, far, &info, "getblockchaininfo"); ctx.Err() != nil {
+			t.Fatalf("the headers did not come: %+v", info)
+		}
+	}
+	if err := whole.Start(within(t, stopTime)); err != nil {
+		t.Fatal(err)
+	}
+	call(t, far, nil, "addnode", whole.Endpoint().Listen[0], "add")
+	if err := far.AwaitTip(within(t, time.Minute), tip); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []*testnet.Node{pruned, near, far} {
+		var bans []any
+		if call(t, n, &bans, "listbanned"); len(bans) > 0 {
+			t.Errorf("%s has banned %v", n.Name, bans)
+		}
+	}
+}
+
+// exportedTo returns a file with the blocks of another one, which is a chain from the first block on, up to a height.
+func exportedTo(t *testing.T, file string, height int) string {
+	t.Helper()
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	magic := consensus.Regtest().Magic
+	records := bytes.SplitAfterN(raw, magic[:], height+2) // before the first, and up to each magic
+	return write(t, "part.dat", bytes.TrimSuffix(bytes.Join(records[:height+1], nil), magic[:]))
+}
+
 // checkPruned checks what a node says that has pruned the long story.
 func checkPruned(t *testing.T, n *testnet.Node, tip string) {
 	t.Helper()
@@ -102,8 +172,17 @@ func checkPruned(t *testing.T, n *testnet.Node, tip string) {
 	// A wallet that wants to look through what is gone is told so, and nothing else comes of it.
 	name := "w" + strconv.Itoa(n.Endpoint().PID)
 	call(t, n, nil, "createwallet", name)
-	if err := n.WalletCall(t.Context(), name, nil, "rescanblockchain", 0); !errors.As(err, &answer) {
+	if err := n.WalletCall(t.Context(), name, nil, "rescanblockchain", 0); !errors.As(err, &answer) || answer.Code != -1 || !strings.HasPrefix(answer.Message, "Can't rescan beyond pruned data.") {
 		t.Errorf("rescan: %v", err)
+	}
+	if err := n.WalletCall(t.Context(), name, nil, "rescanblockchain", info.Height); err != nil {
+		t.Errorf("rescan of what is there: %v", err)
+	}
+	var offers struct {
+		Services []string `json:"localservicesnames"`
+	}
+	if call(t, n, &offers, "getnetworkinfo"); !slices.Equal(offers.Services, []string{"WITNESS", "NETWORK_LIMITED"}) {
+		t.Errorf("it offers %v", offers.Services)
 	}
 	call(t, n, &raw, "getblock", hash, 0)
 }

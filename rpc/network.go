@@ -18,9 +18,18 @@ const (
 	serverVersion   = 280000
 	services        = "0000000000000409"
 	serviceBits     = 0x409
+	servicesPruned  = "0000000000000408" // the last blocks only
 )
 
 func serviceNames() []string { return []string{"NETWORK", "WITNESS", "NETWORK_LIMITED"} }
+
+// localServices returns what this node offers.
+func (a *api) localServices() (bits string, names []string) {
+	if a.Chain.Pruning().Pruned {
+		return servicesPruned, serviceNames()[1:]
+	}
+	return services, serviceNames()
+}
 
 func (a *api) networkMethods() []Method {
 	return append(a.banMethods(), []Method{
@@ -112,6 +121,7 @@ func (a *api) getNetworkInfo(context.Context, *Call) (any, error) {
 		reachable := a.Network != nil && (name == "ipv4" || name == "ipv6")
 		networks = append(networks, networkJSON{Name: name, Limited: !reachable, Reachable: reachable})
 	}
+	offers, offerNames := a.localServices()
 	return struct {
 		Version         int           `json:"version"`
 		Subversion      string        `json:"subversion"`
@@ -133,7 +143,7 @@ func (a *api) getNetworkInfo(context.Context, *Call) (any, error) {
 		Listen          []string      `json:"listen,omitempty"`
 	}{
 		Version: serverVersion, Subversion: "/Satoshi:28.0.0(groat:" + a.version + ")/", ProtocolVersion: protocolVersion,
-		LocalServices: services, ServiceNames: serviceNames(), LocalRelay: a.Network != nil,
+		LocalServices: offers, ServiceNames: offerNames, LocalRelay: a.Network != nil,
 		NetworkActive: info.Active, Connections: info.Inbound + info.Outbound, In: info.Inbound, Out: info.Outbound,
 		Networks: networks, RelayFee: Amount(a.Pool.Info().RelayFee), IncrementalFee: incrementalFee,
 		Local: localAddresses(info.Listen), Warnings: []string{}, PeerID: info.Peer, Listen: info.Listen,

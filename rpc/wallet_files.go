@@ -251,6 +251,9 @@ func (a *api) rescanBlockchain(ctx context.Context, w Wallet, c *Call) (any, err
 	case c.Has(1) && stop < start:
 		return nil, errorf(CodeInvalidParameter, "stop_height must be greater than start_height")
 	}
+	if max(start, 1) < int64(a.Chain.Pruning().Height) { // the first block pays to nobody
+		return nil, errorf(CodeMisc, "Can't rescan beyond pruned data. Use RPC call getblockchaininfo to determine your pruned height.")
+	}
 	var last int32
 	var err error
 	c.Idle(func() { last, err = w.Rescan(ctx, int32(start), int32(stop)) })
