@@ -52,9 +52,9 @@ const (
 
 // Relay of transactions.
 const (
-	announceEvery    = 50 * time.Millisecond  // to peers that we dialled
-	announceMean     = 100 * time.Millisecond // to peers that dialled us: exponential, so that they learn less about the source
-	announceMax      = 300 * time.Millisecond
+	announceEvery    = 20 * time.Millisecond // to peers that we dialled
+	announceMean     = 50 * time.Millisecond // to peers that dialled us: exponential, so that they learn less about the source
+	announceMax      = 200 * time.Millisecond
 	inboundDelay     = 50 * time.Millisecond // before a peer that dialled us is asked, if we have others
 	askTimeout       = 2 * time.Second       // then the next announcer is asked
 	maxAsksPerPeer   = 100                   // in flight

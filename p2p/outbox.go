@@ -1,7 +1,6 @@
 package p2p
 
 import (
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -12,8 +11,8 @@ import (
 // outbox is what waits to be written to a peer's relay stream. It holds names, not bodies, so that a slow peer costs little; each
 // list is bounded.
 type outbox struct {
-	inbound bool // set once
-	wake    chan struct{}
+	pace *pace // set once; nil for a peer that we dialled
+	wake chan struct{}
 
 	mu      sync.Mutex
 	known   *rolling[wtxPrefix, struct{}]      // transactions that the peer has or was told of
@@ -42,8 +41,9 @@ type outLetters struct {
 	fee           *btcutil.Amount
 }
 
-func newOutbox(inbound bool) *outbox {
-	return &outbox{inbound: inbound, wake: make(chan struct{}, 1), known: newRolling[wtxPrefix, struct{}](knownPerPeer),
+// newOutbox makes the outbox of a peer that dialled us, with the pace of all those, or of one that we dialled, without.
+func newOutbox(pace *pace) *outbox {
+	return &outbox{pace: pace, wake: make(chan struct{}, 1), known: newRolling[wtxPrefix, struct{}](knownPerPeer),
 		asked: newRolling[wtxPrefix, struct{}](askedPerPeer), begged: newRolling[chainhash.Hash, struct{}](askedPerPeer)}
 }
 
@@ -169,12 +169,18 @@ func (o *outbox) forget(id wtxPrefix) {
 }
 
 // announce queues transactions that the peer does not know yet and that pay what it wants. They are sent in batches.
-func (o *outbox) announce(items []invItem, now time.Time) { o.enqueue(items, now, o.pause()) }
+func (o *outbox) announce(items []invItem, now time.Time) {
+	at := now.Add(announceEvery)
+	if o.pace != nil {
+		at = o.pace.after(now)
+	}
+	o.enqueue(items, at)
+}
 
 // announceNow is announce without waiting for others.
-func (o *outbox) announceNow(items []invItem, now time.Time) { o.enqueue(items, now, 0) }
+func (o *outbox) announceNow(items []invItem, now time.Time) { o.enqueue(items, now) }
 
-func (o *outbox) enqueue(items []invItem, now time.Time, pause time.Duration) {
+func (o *outbox) enqueue(items []invItem, at time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, it := range items {
@@ -185,18 +191,10 @@ func (o *outbox) enqueue(items []invItem, now time.Time, pause time.Duration) {
 	if over := len(o.inv) - maxOutInv; over > 0 {
 		o.inv = o.inv[over:]
 	}
-	if len(o.inv) > 0 && (o.flushAt.IsZero() || pause == 0) {
-		o.flushAt = now.Add(pause)
+	if len(o.inv) > 0 && (o.flushAt.IsZero() || at.Before(o.flushAt)) {
+		o.flushAt = at
 		wakeUp(o.wake)
 	}
-}
-
-// pause is the time from an announcement to its batch.
-func (o *outbox) pause() time.Duration {
-	if !o.inbound {
-		return announceEvery
-	}
-	return min(time.Duration(rand.ExpFloat64()*float64(announceMean)), announceMax)
 }
 
 // take empties the outbox of what may be sent at now, and says when the rest is due (zero: nothing waits).

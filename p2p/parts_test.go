@@ -127,9 +127,9 @@ func TestOrphansAreBounded(t *testing.T) {
 }
 
 func TestOutboxBatches(t *testing.T) {
-	o := newOutbox(false)
+	o := newOutbox(nil)
 	o.announce([]invItem{{ID: txid(1)}, {ID: txid(2)}}, t0)
-	o.announce([]invItem{{ID: txid(3)}}, t0.Add(50*time.Millisecond))
+	o.announce([]invItem{{ID: txid(3)}}, t0.Add(announceEvery/2))
 	o.knows(txid(2)) // the peer announces it before we do
 	if l, due := o.take(t0.Add(announceEvery - 1)); !l.empty() || !due.Equal(t0.Add(announceEvery)) {
 		t.Errorf("sent early, due %v", due)
@@ -150,11 +150,27 @@ func TestOutboxBatches(t *testing.T) {
 	if len(o.inv) > maxOutInv || len(o.serve) > maxOutServe || len(o.lend) > maxOutServe {
 		t.Errorf("grew to %d, %d, %d", len(o.inv), len(o.serve), len(o.lend))
 	}
-	in := newOutbox(true)
-	for range 1000 {
-		if p := in.pause(); p < 0 || p > announceMax {
-			t.Fatalf("pause %v", p)
+}
+
+// All who dialled us hear of transactions at the same times, whose distance is random.
+func TestPaceOfInboundPeers(t *testing.T) {
+	var p pace
+	var sum time.Duration
+	now := t0
+	const rounds = 10_000
+	for range rounds {
+		at := p.after(now)
+		if at != p.after(now) || at != p.after(at.Add(-1)) {
+			t.Fatal("another time for another peer")
 		}
+		if !at.After(now) || at.Sub(now) > announceMax {
+			t.Fatalf("a pause of %v", at.Sub(now))
+		}
+		sum += at.Sub(now)
+		now = at
+	}
+	if mean := sum / rounds; mean < announceMean*8/10 || mean > announceMean {
+		t.Errorf("%v on average", mean)
 	}
 }
 

@@ -91,11 +91,15 @@ type remote struct {
 // gifts notes when a peer last brought something new.
 type gifts struct{ tx, block time.Time }
 
-func newRemote(id peer.ID, num int64, k kind) *remote {
+// newRemote makes a peer. inbound is the pace of those who dial us.
+func newRemote(id peer.ID, num int64, k kind, inbound *pace) *remote {
+	if k != inboundPeer {
+		inbound = nil
+	}
 	return &remote{
 		id: id, num: num, kind: k, connected: time.Now(), first: -1,
 		met: make(chan struct{}), ready: make(chan struct{}), gone: make(chan struct{}), left: make(chan struct{}), dialled: make(chan struct{}, 1), refresh: make(chan struct{}, 1),
-		rebuilding: make(chan struct{}, 1), out: newOutbox(k == inboundPeer),
+		rebuilding: make(chan struct{}, 1), out: newOutbox(inbound),
 		invs:    rate.NewLimiter(invPerSecond, invBurst),
 		headers: rate.NewLimiter(headersPerSec, headersBurst),
 		serving: rate.NewLimiter(serveBytesPerSec, serveBurst),

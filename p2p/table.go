@@ -17,6 +17,7 @@ type table struct {
 	maxInbound, maxOutbound, maxBlockOnly int  // set once
 	private                               bool // set once; private addresses have no network groups
 	seed                                  maphash.Seed
+	inbound                               pace // of announcements to those who dial us
 
 	mu     sync.Mutex
 	peers  map[peer.ID]*remote
@@ -55,7 +56,7 @@ func (t *table) add(c network.Conn) (r *remote, added, refused bool, evicted *re
 			k = why.kind
 		}
 	}
-	r = newRemote(id, t.next, k)
+	r = newRemote(id, t.next, k, &t.inbound)
 	r.addr, r.localAddr, r.ip = c.RemoteMultiaddr().String(), c.LocalMultiaddr().String(), ipOf(c.RemoteMultiaddr())
 	r.browser = isBrowser(c)
 	switch {
