@@ -34,17 +34,22 @@ func sized(n uint32, size int) *consensus.Tx {
 
 // settle starts nodes that each keep connections to up to eight others.
 func (w *world) settle(count int) {
-	for i := range count {
-		var known []string
-		for _, k := range rand.Perm(i) {
-			if len(known) < maxOutbound {
-				known = append(known, w.nodes[k].addr())
-			}
-		}
-		w.start(func(o *Options) { o.Peers = known })
+	for range count {
+		w.join()
 	}
 	w.until(20*time.Second, "all have peers", w.all(peers(min(4, count-1))))
 	time.Sleep(3 * time.Second) // the mesh forms
+}
+
+// join starts a node that keeps connections to up to eight others.
+func (w *world) join() {
+	var known []string
+	for _, k := range rand.Perm(len(w.nodes)) {
+		if len(known) < maxOutbound {
+			known = append(known, w.nodes[k].addr())
+		}
+	}
+	w.start(func(o *Options) { o.Peers = known })
 }
 
 // quantile returns the part q of sorted times.
@@ -132,24 +137,30 @@ func (w *world) fullBlock(t *testing.T) {
 	w.report(fmt.Sprintf("a block of %d bytes", b.Size()), times)
 }
 
-// hardTimes loses one packet of a hundred, restarts nodes and splits the network for a minute.
+// hardTimes loses one packet of a hundred while nodes go and come, three times as many in a minute as the town has to bear, and newcomers join; then
+// it splits the network for a minute.
 func (w *world) hardTimes(t *testing.T) {
 	w.loss.Store(100)
-	for round := range 6 { // a minute: a node of twenty goes and comes back
-		if round%2 == 0 {
-			for range (len(w.nodes) + 59) / 60 {
-				n := w.nodes[rand.IntN(len(w.nodes))]
+	town, moves := len(w.nodes), 0
+	for round := range 6 { // of ten seconds
+		for range (town + 19) / 20 {
+			if round%2 == 0 {
+				n := w.nodes[rand.IntN(town)]
 				n.halt()
 				time.Sleep(2 * time.Second)
 				n.again()
+				moves++
 			}
 		}
-		w.nodes[rand.IntN(len(w.nodes))].chain.mine()
+		if round == 1 {
+			w.join()
+		}
+		w.nodes[rand.IntN(town)].chain.mine()
 		time.Sleep(10 * time.Second)
 	}
 	some := w.nodes[3]
 	took := w.until(time.Minute, "one tip although nodes come and go", w.all(func(n *node) bool { return n.chain.Tip().Hash == some.chain.Tip().Hash }))
-	t.Log("nodes come and go, 1 % of packets lost: one tip after", took)
+	t.Logf("1 %% of packets lost, %d of %d nodes go and come back in a minute (%d %%), one joins: one tip at height %d after %v", moves, town, 100*moves/town, some.chain.Tip().Height, took)
 
 	half := w.nodes[:len(w.nodes)/2]
 	w.cut(half...)
@@ -162,5 +173,5 @@ func (w *world) hardTimes(t *testing.T) {
 	time.Sleep(time.Second)
 	w.cut()
 	took = w.until(2*time.Minute, "one tip after the split", w.all(atTip(best)))
-	t.Log("a split of 60 s: one tip after", took)
+	t.Logf("a split of 61 s, 1 %% of packets lost: one tip at all %d after %v", len(w.nodes), took)
 }
