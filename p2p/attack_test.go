@@ -151,29 +151,6 @@ func TestMalformedFramesAreBanned(t *testing.T) {
 	}
 }
 
-// A peer that is slow, silent or rude costs a bounded time and no ban.
-func TestSlowSendersAreCutOff(t *testing.T) {
-	simulate(t, func(t *testing.T, w *world) {
-		n := w.start()
-		s := w.stranger(n)
-		st := s.open(s.ids.headers)
-		ended := make(chan time.Duration)
-		go func() {
-			began := time.Now()
-			for _, err := st.Write([]byte{200, 1}); err == nil; _, err = st.Write([]byte{0}) { // one byte a second of 200
-				time.Sleep(time.Second)
-			}
-			ended <- time.Since(began)
-		}()
-		if took := <-ended; took > 15*time.Second {
-			t.Errorf("read a byte a second for %v", took)
-		}
-		if s.banned() {
-			t.Error("banned for being slow")
-		}
-	})
-}
-
 func TestNoHandshakeNoConnection(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
 		n := w.start()
@@ -185,29 +162,6 @@ func TestNoHandshakeNoConnection(t *testing.T) {
 			t.Error("counts as a peer")
 		}
 		t.Log("cut off after", took)
-	})
-}
-
-func TestStreamsAreBoundedPerPeer(t *testing.T) {
-	simulate(t, func(t *testing.T, w *world) {
-		n := w.start()
-		s := w.stranger(n)
-		open := 0
-		for range 50 {
-			st := s.open(s.ids.blocks)
-			if _, err := st.Write([]byte{33}); err != nil { // the length of a request that never comes
-				continue
-			}
-			if err := st.SetReadDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := st.Read(make([]byte, 1)); isTimeout(err) && !isReset(err) {
-				open++
-			}
-		}
-		if open > 4 {
-			t.Errorf("%d streams of one protocol are open", open)
-		}
 	})
 }
 
