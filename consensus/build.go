@@ -10,7 +10,7 @@ import (
 )
 
 // payment is a transaction with room for what a common one is made of, so that reading it takes two allocations: this and its bytes, which the
-// scripts are parts of.
+// scripts are parts of. It has 512 bytes: what is larger costs the garbage collector more.
 type payment struct {
 	tx      Tx
 	msg     wire.MsgTx
@@ -18,7 +18,7 @@ type payment struct {
 	inRefs  [2]*wire.TxIn
 	outs    [2]wire.TxOut
 	outRefs [2]*wire.TxOut
-	items   [4][]byte
+	items   [2][]byte
 }
 
 // room returns n elements, those at hand if they are enough.
