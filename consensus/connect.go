@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"github.com/btcsuite/btcd/btcutil/v2"
+	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 )
 
@@ -21,7 +22,11 @@ func isRepeat(s State, b *Block) bool {
 // replace. Each is there once, unless b spends it twice, which Connect refuses.
 func Needs(s State, b *Block) []wire.OutPoint {
 	own := make(map[[32]byte]struct{}, len(b.Txs))
-	var needs []wire.OutPoint
+	inputs := 0
+	for _, tx := range b.Txs {
+		inputs += len(tx.Msg.TxIn)
+	}
+	needs := make([]wire.OutPoint, 0, inputs)
 	if mustBeUnique(s, b) || isRepeat(s, b) {
 		for _, tx := range b.Txs {
 			for i := range tx.Msg.TxOut {
@@ -109,10 +114,11 @@ func checkCoinbaseValue(s State, b *Block, fees btcutil.Amount) error {
 // view is the coin set as the transactions of a block see it, one after the other.
 type view struct {
 	coins   Coins                      // as before the block
-	own     map[wire.OutPoint]int      // coins of the block itself: their place in created
+	own     map[chainhash.Hash]int     // transactions of the block so far: the place of their first output in created
 	used    map[wire.OutPoint]struct{} // coins of before the block that it has spent
-	created []Entry                    // with a nil name where spent again
+	created []Entry                    // all outputs, with a nil name where they are no coins, or none any more
 	spent   []Entry
+	few     Coins // what inputs returned, used again for the next transaction with few inputs
 	height  int32
 	median  uint32
 }
@@ -124,20 +130,40 @@ func newView(s State, b *Block, coins Coins) *view {
 	}
 	return &view{
 		coins: coins, height: s.Height + 1, median: s.medianTime(),
-		own:     make(map[wire.OutPoint]int, outs),
+		own:     make(map[chainhash.Hash]int, len(b.Txs)),
 		used:    make(map[wire.OutPoint]struct{}, len(coins)),
 		created: make([]Entry, 0, outs),
 		spent:   make([]Entry, 0, len(coins)),
+		few:     make(Coins, fewInputs),
 	}
 }
 
-// inputs returns the coins that exist now of those that tx spends.
+// fewInputs is up to how many inputs a transaction shares a map with others: Go's maps of that many are small, and are cleared at once.
+const fewInputs = 8
+
+// ownCoin returns the coin with the given name if the block has created it and not spent it; nil if not.
+func (v *view) ownCoin(op wire.OutPoint) *Entry {
+	first, ok := v.own[op.Hash]
+	if !ok || uint64(first)+uint64(op.Index) >= uint64(len(v.created)) {
+		return nil
+	}
+	if e := &v.created[first+int(op.Index)]; e.OutPoint == op {
+		return e
+	}
+	return nil
+}
+
+// inputs returns the coins that exist now of those that tx spends. They are good until it is called again.
 func (v *view) inputs(tx *Tx) Coins {
-	found := make(Coins, len(tx.Msg.TxIn))
+	found := v.few
+	if n := len(tx.Msg.TxIn); n > fewInputs {
+		found = make(Coins, n)
+	}
+	clear(found)
 	for _, in := range tx.Msg.TxIn {
 		op := in.PreviousOutPoint
-		if i, ok := v.own[op]; ok {
-			found[op] = v.created[i].Coin
+		if e := v.ownCoin(op); e != nil {
+			found[op] = e.Coin
 			continue
 		}
 		if _, gone := v.used[op]; gone {
@@ -157,8 +183,10 @@ func (v *view) apply(tx *Tx, coinbase bool) {
 			v.spend(in.PreviousOutPoint)
 		}
 	}
+	v.own[tx.id] = len(v.created)
 	for i, out := range tx.Msg.TxOut {
 		if Unspendable(out.PkScript) {
+			v.created = append(v.created, Entry{})
 			continue
 		}
 		op := wire.OutPoint{Hash: tx.id, Index: uint32(i)}
@@ -168,7 +196,6 @@ func (v *view) apply(tx *Tx, coinbase bool) {
 				v.spent = append(v.spent, Entry{op, old})
 			}
 		}
-		v.own[op] = len(v.created)
 		v.created = append(v.created, Entry{op, Coin{
 			Value: btcutil.Amount(out.Value), PkScript: out.PkScript,
 			Height: v.height, Coinbase: coinbase, MedianTime: v.median,
@@ -177,16 +204,15 @@ func (v *view) apply(tx *Tx, coinbase bool) {
 }
 
 func (v *view) spend(op wire.OutPoint) {
-	if i, ok := v.own[op]; ok {
-		delete(v.own, op)
-		v.created[i].OutPoint = wire.OutPoint{}
+	if e := v.ownCoin(op); e != nil {
+		e.OutPoint = wire.OutPoint{}
 		return
 	}
 	v.used[op] = struct{}{}
 	v.spent = append(v.spent, Entry{op, v.coins[op]})
 }
 
-// delta returns the changes, without the coins that were created and spent again.
+// delta returns the changes, without what is no coin after the block.
 func (v *view) delta() Delta {
 	kept := v.created[:0]
 	for _, e := range v.created {

@@ -127,6 +127,54 @@ func TestSpendRules(t *testing.T) {
 	g.refuse(g.on(chaintest.Txs(bad)), consensus.ErrScript)
 }
 
+// Within a block a transaction spends what those before it created: by its name, once, and if it is a coin at all.
+func TestSpendsWithinABlock(t *testing.T) {
+	g := newStory(t)
+	parent := g.pay(btc, 0, g.coin(0)) // the payment, then the change
+	parent.AddTxOut(&wire.TxOut{PkScript: []byte{txscript.OP_RETURN}})
+	parent.TxOut[1].Value -= 1000
+	g.key.Sign(parent, []consensus.Entry{g.coin(0)})
+	spend := func(index uint32, value btcutil.Amount) *wire.MsgTx {
+		e := chaintest.Out(parent, 1)
+		e.OutPoint.Index = index
+		return g.pay(value, 0, e)
+	}
+	other := g.pay(btc, 0, g.coin(1)) // its outputs come next
+	g.accept(g.on(chaintest.Txs(parent, other, spend(1, btc))))
+	g.refuse(g.on(chaintest.Txs(parent, other, spend(1, btc), spend(1, 2*btc))), consensus.ErrMissingInput)
+	for index := uint32(2); index < 6; index++ {
+		g.refuse(g.on(chaintest.Txs(parent, other, spend(index, btc))), consensus.ErrMissingInput)
+	}
+	g.refuse(g.on(chaintest.Txs(parent, other, spend(math.MaxUint32, btc))), consensus.ErrMissingInput)
+}
+
+// Coins of few inputs are kept where those of the transaction before were: none is taken for another's.
+func TestTransactionsOfManyAndFewInputs(t *testing.T) {
+	g := newStory(t)
+	split := g.pay(btc, 0, g.coin(0))
+	split.TxOut = split.TxOut[:0]
+	for range 40 {
+		split.AddTxOut(&wire.TxOut{Value: btc / 10, PkScript: g.key.Script(chaintest.P2TR)})
+	}
+	g.key.Sign(split, []consensus.Entry{g.coin(0)})
+	var coins []consensus.Entry
+	for i := range split.TxOut {
+		coins = append(coins, chaintest.Out(split, i))
+	}
+	txs, from := []*wire.MsgTx{split}, 0
+	for _, n := range []int{1, 8, 9, 1, 20} {
+		txs = append(txs, g.pay(btcutil.Amount(n)*btc/10, 0, coins[from:from+n]...))
+		from += n
+	}
+	g.accept(g.on(chaintest.Txs(txs...)))
+	for i := 1; i < len(txs); i++ { // each may spend its own coins and no more
+		more := slices.Clone(txs)
+		more[i] = more[i].Copy()
+		more[i].TxOut[0].Value++
+		g.refuse(g.on(chaintest.Txs(more...)), consensus.ErrOverspend)
+	}
+}
+
 func TestTransactionRules(t *testing.T) {
 	g := newStory(t)
 	good := func(f func(*wire.MsgTx)) *consensus.Tx {
