@@ -35,8 +35,13 @@ func (p *Pool) Add(ctx context.Context, tx *consensus.Tx) (ledger.PoolEntry, err
 }
 
 // Test says of each of txs whether Add would take it, in order: one may spend what an earlier one that would be
-// taken creates. Nothing changes. The error is a failure of this node or the end of ctx.
+// taken creates. Two may not spend the same. Nothing changes. The error is a failure of this node or the end of ctx.
 func (p *Pool) Test(ctx context.Context, txs []*consensus.Tx) ([]ledger.PoolTest, error) {
+	if len(txs) > 1 {
+		if err := checkPackage(txs); err != nil {
+			return unjudged(txs, err), nil
+		}
+	}
 	for {
 		verdicts, err := p.testAll(ctx, txs)
 		if !errors.Is(err, errMoved) {
@@ -46,6 +51,15 @@ func (p *Pool) Test(ctx context.Context, txs []*consensus.Tx) ([]ledger.PoolTest
 			return nil, err
 		}
 	}
+}
+
+// unjudged returns the verdicts on txs that cannot be looked at together.
+func unjudged(txs []*consensus.Tx, err error) []ledger.PoolTest {
+	verdicts := make([]ledger.PoolTest, len(txs))
+	for i, tx := range txs {
+		verdicts[i] = ledger.PoolTest{TxID: tx.TxID(), WTxID: tx.WTxID(), PackageErr: err}
+	}
+	return verdicts
 }
 
 func (p *Pool) testAll(ctx context.Context, txs []*consensus.Tx) ([]ledger.PoolTest, error) {

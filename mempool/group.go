@@ -2,19 +2,17 @@ package mempool
 
 import (
 	"github.com/btcsuite/btcd/chainhash/v2"
-	"github.com/btcsuite/btcd/wire/v2"
 )
 
-// group holds transactions that were tried together and found good. The next one is judged as if they were in the pool, which does not
+// group holds transactions that were tried together and found good, none of which spend the same. The next one is judged as if they were in the pool, which does not
 // know of them. A nil group is empty.
 type group struct {
-	txs    map[chainhash.Hash]*entry
-	spends map[wire.OutPoint]struct{}
-	below  map[*entry]totals // of their ancestors, in the pool and in the group: the descendants that are in the group
+	txs   map[chainhash.Hash]*entry
+	below map[*entry]totals // of their ancestors, in the pool and in the group: the descendants that are in the group
 }
 
 func newGroup() *group {
-	return &group{txs: make(map[chainhash.Hash]*entry), spends: make(map[wire.OutPoint]struct{}), below: make(map[*entry]totals)}
+	return &group{txs: make(map[chainhash.Hash]*entry), below: make(map[*entry]totals)}
 }
 
 // join adds e to g.
@@ -23,9 +21,6 @@ func (p *Pool) join(g *group, e *entry) {
 	defer p.mu.Unlock()
 	for a := range e.ancestors() {
 		g.below[a] = g.below[a].plus(e.own())
-	}
-	for _, in := range e.tx.Msg.TxIn {
-		g.spends[in.PreviousOutPoint] = struct{}{}
 	}
 	g.txs[e.tx.TxID()] = e
 }
@@ -36,15 +31,6 @@ func (g *group) find(txid chainhash.Hash) *entry {
 		return nil
 	}
 	return g.txs[txid]
-}
-
-// has reports whether a transaction of g spends op.
-func (g *group) has(op wire.OutPoint) bool {
-	if g == nil {
-		return false
-	}
-	_, ok := g.spends[op]
-	return ok
 }
 
 // down returns the totals of e and its descendants, in the pool and in the group.

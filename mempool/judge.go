@@ -85,7 +85,7 @@ func (p *Pool) look(tx *consensus.Tx, t terms) (sighting, error) {
 	s := sighting{tip: p.tip, coins: make(consensus.Coins)}
 	for _, in := range tx.Msg.TxIn {
 		op := in.PreviousOutPoint
-		s.rival = s.rival || p.spends[op] != nil || t.with.has(op)
+		s.rival = s.rival || p.spends[op] != nil
 		parent := p.find(op.Hash, t.with)
 		if parent == nil {
 			s.ask = append(s.ask, op)

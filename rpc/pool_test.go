@@ -163,6 +163,8 @@ func TestTestMempoolAccept(t *testing.T) {
 	r.refuses("testmempoolaccept", `[["00"]]`, -22, "TX decode failed: 00 Make sure the tx has at least one input.")
 	r.refuses("testmempoolaccept", `[[5]]`, -3, "JSON value of type number is not of expected type string")
 	r.refuses("testmempoolaccept", `["00"]`, -3, "Wrong type passed:\n{\n    \"Position 1 (rawtxs)\": \"JSON value of type string is not of expected type array\"\n}")
+	r.pool.verdicts[id(0)] = ledger.PoolTest{PackageErr: policyError{"package-not-sorted", "package-not-sorted", nil}}
+	r.wants("testmempoolaccept", fmt.Sprintf(`[[%q]]`, raw(0)), fmt.Sprintf(`[{%s,"package-error":"package-not-sorted"}]`, shown(0)))
 	r.pool.verdicts[id(0)] = ledger.PoolTest{Err: fmt.Errorf("disk is gone")}
 	r.refuses("testmempoolaccept", fmt.Sprintf(`[[%q]]`, raw(0)), -1, "disk is gone")
 }

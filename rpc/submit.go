@@ -48,7 +48,7 @@ func (a *api) submitMethods() []Method {
 			},
 			Help: "Returns result of mempool acceptance tests indicating if raw transaction(s) (serialized, hex-encoded) would be accepted by mempool.\n\n" +
 				"If multiple transactions are passed in, parents must come before children.",
-			Result: "[{txid, wtxid, allowed, vsize, fees, reject-reason}, ...]",
+			Result: "[{txid, wtxid, package-error, allowed, vsize, fees, reject-reason}, ...]",
 		},
 	}
 }
@@ -137,7 +137,8 @@ func feeAt(rate btcutil.Amount, vsize int) btcutil.Amount {
 type testJSON struct {
 	TxID    string        `json:"txid"`
 	WTxID   string        `json:"wtxid"`
-	Allowed bool          `json:"allowed"`
+	Package string        `json:"package-error,omitempty"`
+	Allowed *bool         `json:"allowed,omitempty"` // nil if it was not judged
 	VSize   int           `json:"vsize,omitempty"`
 	Fees    *testFeesJSON `json:"fees,omitempty"`
 	Reason  string        `json:"reject-reason,omitempty"`
@@ -186,7 +187,12 @@ func (a *api) testMempoolAccept(ctx context.Context, c *Call) (any, error) {
 // testVerdict puts the pool's verdict into Core's words. What is not a refusal is an error of our own.
 func testVerdict(t ledger.PoolTest, maxRate btcutil.Amount) (testJSON, error) {
 	j := testJSON{TxID: t.TxID.String(), WTxID: t.WTxID.String()}
+	if t.PackageErr != nil {
+		j.Package = t.PackageErr.Error()
+		return j, nil
+	}
 	reason, refused := reasonOf(t.Err)
+	j.Allowed = new(bool)
 	switch {
 	case errors.Is(t.Err, consensus.ErrMissingInput):
 		j.Reason = "missing-inputs"
@@ -197,7 +203,7 @@ func testVerdict(t ledger.PoolTest, maxRate btcutil.Amount) (testJSON, error) {
 	case maxRate > 0 && t.Fee > feeAt(maxRate, t.VSize):
 		j.Reason = "max-fee-exceeded"
 	default:
-		j.Allowed, j.VSize = true, t.VSize
+		*j.Allowed, j.VSize = true, t.VSize
 		rate := t.Fee * 1000 / btcutil.Amount(t.VSize)
 		j.Fees = &testFeesJSON{Base: Amount(t.Fee), Rate: Amount(rate), Includes: []string{j.WTxID}}
 	}

@@ -137,12 +137,14 @@ type PoolInfo struct {
 	Sequence   uint64
 }
 
-// PoolTest is the verdict on one transaction that was only tried. Err is nil if it would be accepted.
+// PoolTest is the verdict on one transaction that was only tried. Err is nil if it would be accepted. PackageErr, the same for all that were tried
+// together, says why they were not looked at.
 type PoolTest struct {
 	TxID, WTxID chainhash.Hash
 	VSize       int
 	Fee         btcutil.Amount
 	Err         error
+	PackageErr  error
 }
 
 // Template is a block that lacks its nonce, made for one tip.
