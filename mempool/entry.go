@@ -118,8 +118,8 @@ func ids(entries []*entry) []chainhash.Hash {
 // The memory that the pool takes for a transaction beside its bytes, fitted to BenchmarkMemory: entry, maps and the objects of the decoded
 // transaction.
 const (
-	entryBytes  = 500
-	inputBytes  = 200
+	entryBytes  = 600
+	inputBytes  = 270
 	outputBytes = 50
 )
 
