@@ -79,7 +79,8 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// TestFullDiskStopsNode fills the disk under a running node: it stops by itself, says why, and goes on where it was.
+// TestFullDiskStopsNode fills the disk under a running node: it answers meanwhile, hands out no address that it cannot store, stops by itself, says why, and goes on
+// where it was.
 func TestFullDiskStopsNode(t *testing.T) {
 	disk := smallDisk(t, "160m")
 	w, err := testnet.Start(within(t, time.Minute), testnet.Config{Binary: binary, Nodes: 1, Dir: filepath.Join(disk, "net"), Keep: true})
@@ -93,7 +94,17 @@ func TestFullDiskStopsNode(t *testing.T) {
 	}()
 	n, to := w.Nodes[0], text(t, chaintest.KeyFor(1).Script(chaintest.P2WPKH))
 	mine(t, n, 10, to)
-	leave(t, disk, mib)
+	call(t, n, nil, "createwallet", "w", false, false, "", false, true, true)
+	var before, after string
+	if err := n.WalletCall(t.Context(), "w", &before, "getnewaddress"); err != nil {
+		t.Fatal(err)
+	}
+	leave(t, disk, 0)
+	if err := n.WalletCall(t.Context(), "w", nil, "getnewaddress"); err == nil || !strings.Contains(err.Error(), "disk of") {
+		t.Errorf("an address on a full disk: %v", err)
+	}
+	var height int
+	call(t, n, &height, "getblockcount")
 	if err := n.Call(t.Context(), nil, "generatetoaddress", 1, to); err == nil {
 		t.Error("mined a block on a full disk")
 	}
@@ -104,17 +115,50 @@ func TestFullDiskStopsNode(t *testing.T) {
 			t.Fatal("the node goes on with a full disk")
 		}
 	}
-	if log := tail(filepath.Join(n.Dir, "log"), 3); !strings.Contains(log, "the disk of "+n.Dir) || strings.Contains(log, "panic") {
+	leave(t, disk, 1<<40)
+	// The log is on that disk too, so the node's last words may be lost; it says them again when it is started on a disk without room.
+	leave(t, disk, mib)
+	if err := n.Start(within(t, time.Minute)); err == nil || !strings.Contains(err.Error(), "the disk of "+n.Dir) {
+		t.Errorf("started on a full disk: %v", err)
+	}
+	if log := tail(filepath.Join(n.Dir, "log"), 3); strings.Contains(log, "panic") || strings.Contains(log, "SIGBUS") {
 		t.Errorf("the node's last words: %s", log)
 	}
 	leave(t, disk, 1<<40)
 	if err := n.Start(within(t, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	var height int
-	call(t, n, &height, "getblockcount")
-	if height != 10 {
+	if call(t, n, &height, "getblockcount"); height != 10 {
 		t.Errorf("height %d after the disk was full, want 10", height)
 	}
+	if err := n.WalletCall(t.Context(), "w", &after, "getnewaddress"); err != nil || after == before {
+		t.Errorf("an address after it: %s, %v", after, err)
+	}
 	mine(t, n, 1, to)
+}
+
+// A disk that may only be read is named by every command that would write, in one line.
+func TestReadOnlyDisk(t *testing.T) {
+	disk := smallDisk(t, "96m")
+	dir := filepath.Join(disk, "data")
+	blocks := emptyFile(t)
+	flags := []string{"--network", "regtest", "--datadir", dir, "--log-level", "error"}
+	commands := map[string][]string{"import": {"chain", "import", blocks}, "node": {"node", "--rpc-listen", "127.0.0.1:0"}, "rebuild": {"chain", "rebuild"}, "verify": {"chain", "verify"}}
+	refused := func(names ...string) {
+		t.Helper()
+		if err := syscall.Mount("", disk, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			groat(t, append(commands[name], flags...)...).wantError(t, 1, dir, "read-only file system", "--datadir")
+		}
+		if err := syscall.Mount("", disk, "", syscall.MS_REMOUNT, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused("import", "node")
+	if r := groat(t, append(commands["import"], flags...)...); r.code != 0 {
+		t.Fatalf("%+v", r)
+	}
+	refused("import", "node", "rebuild", "verify")
 }

@@ -69,7 +69,7 @@ func holdsNothing(path string, p *consensus.Params) error {
 // claim writes this process into the lock and checks, or writes, the marker.
 func (d *dataDir) claim(p *consensus.Params) error {
 	if err := os.WriteFile(d.lock.Path(), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
-		return fmt.Errorf("data directory %s: write the lock: %w", d.path, disk.Bare(err))
+		return fmt.Errorf("data directory %s: write the lock: %w", d.path, disk.Explain(d.path, disk.Bare(err)))
 	}
 	want := marker{Network: p.Name, Genesis: p.GenesisHash.String(), Version: layoutVersion}
 	path := filepath.Join(d.path, markerFile)

@@ -12,6 +12,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"groat/internal/disk"
 )
 
 const (
@@ -33,7 +35,7 @@ func newLogins(opts Options) (logins, error) {
 		var secret [cookieBytes]byte
 		rand.Read(secret[:])
 		l.path, l.cookie = opts.Cookie, cookieUser+":"+hex.EncodeToString(secret[:])
-		if err := l.writeCookie(); err != nil {
+		if err := disk.WriteFile(l.path, []byte(l.cookie)); err != nil {
 			return logins{}, err
 		}
 		l.sums = append(l.sums, sha256.Sum256([]byte(l.cookie)))
@@ -42,21 +44,6 @@ func newLogins(opts Options) (logins, error) {
 		l.sums = append(l.sums, sha256.Sum256([]byte(opts.User+":"+opts.Password)))
 	}
 	return l, nil
-}
-
-// writeCookie puts the cookie file in place whole, readable by its owner only.
-func (l logins) writeCookie() error {
-	tmp := l.path + ".tmp"
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("write cookie file: %w", err)
-	}
-	if err := os.WriteFile(tmp, []byte(l.cookie), 0o600); err != nil {
-		return fmt.Errorf("write cookie file: %w", err)
-	}
-	if err := os.Rename(tmp, l.path); err != nil {
-		return errors.Join(fmt.Errorf("write cookie file: %w", err), os.Remove(tmp))
-	}
-	return nil
 }
 
 // removeCookie removes the cookie file, unless another node has put its own there.
