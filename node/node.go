@@ -120,6 +120,7 @@ func (n *node) openNetwork() (err error) {
 	o.Peers = n.Peers
 	o.UserAgent = "/groat:" + n.Version + "/"
 	o.Discovery = n.Discovery
+	o.MDNS = n.MDNS
 	o.NAT = n.NAT
 	o.AllowPrivate = n.AllowPrivate
 	o.MaxPeers, o.PerIP, o.PerSubnet = n.MaxPeers, n.MaxPerIP, n.MaxPerSubnet

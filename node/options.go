@@ -29,6 +29,7 @@ type Options struct {
 	Browsers     bool     // listen for browsers too, at the network's port and the next
 	Peers        []string // multiaddrs to dial and keep
 	Discovery    bool     // look for peers nobody named
+	MDNS         bool     // find peers on the local network, and be found there
 	NAT          bool     // make the node reachable behind a router
 	AllowPrivate bool     // treat private addresses as public ones
 	MaxPeers     int

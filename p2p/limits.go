@@ -127,6 +127,7 @@ const (
 	maxOutbound      = 8
 	defaultMaxPeers  = 125
 	maxBrowsers      = 16 // of those that dial us
+	maxNeighbours    = 16 // found on the local network that wait
 	defaultPerIP     = 4
 	defaultPerSubnet = 16
 	scoreLimit       = 100

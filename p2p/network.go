@@ -108,6 +108,9 @@ func (n *Network) Run(ctx context.Context) error {
 	if n.opts.Discovery {
 		parts = append(parts, n.discover, n.known.run, n.outbound.run, n.listenToIdentify, n.outbound.tellSelf)
 	}
+	if n.opts.Discovery && n.opts.MDNS {
+		parts = append(parts, n.searchLocally)
+	}
 	group, partsCtx := errgroup.WithContext(ctx)
 	for _, part := range parts {
 		group.Go(func() error { return part(partsCtx) })

@@ -27,6 +27,7 @@ type Options struct {
 	UserAgent string
 
 	Discovery    bool // find peers by the DHT; without it there are only static peers and those that dial us
+	MDNS         bool // with Discovery: find peers on the local network as well, and be found there
 	NAT          bool // become reachable behind a router: port mapping, AutoNATv2, relays, hole punching
 	AllowPrivate bool // dial, announce and be found at loopback and private addresses: for test networks
 	MaxPeers     int  // peers that are kept, the 8 or 10 that we dial ourselves among them; static peers come on top

@@ -60,6 +60,7 @@ func (n *nodeFlags) add(cmd *cobra.Command) {
 	f.BoolVar(&n.Browsers, "browsers", false, "listen for browsers as well: WebTransport at the network's P2P port, WebRTC at the next")
 	f.StringArrayVar(&n.Peers, "peer", nil, "`multiaddr` of a peer to dial and keep, ending in /p2p/ID, or /dnsaddr/NAME; repeatable")
 	f.BoolVar(&n.noDiscovery, "no-discovery", false, "look for no peers beside those of --peer and 'groat peer add'")
+	f.BoolVar(&n.MDNS, "mdns", false, "find peers on the local network by multicast DNS, and be found there (not with --no-discovery)")
 	f.BoolVar(&n.noNAT, "no-nat", false, "do not try to become reachable behind a router (never tried on regtest)")
 	f.BoolVar(&n.AllowPrivate, "allow-private", false, "treat peers with private addresses as any others (always so on regtest)")
 	f.IntVar(&n.MaxPeers, "max-peers", n.MaxPeers, "most connected peers, as a `number`")
