@@ -35,9 +35,9 @@ func (a *app) logger(w io.Writer, file string) (*slog.Logger, func() error, erro
 	options := &slog.HandlerOptions{Level: level}
 	switch a.shared.logFormat {
 	case "text":
-		return slog.New(slog.NewTextHandler(w, options)), closeFile, nil
+		return slog.New(newCapped(slog.NewTextHandler(w, options))), closeFile, nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, options)), closeFile, nil
+		return slog.New(newCapped(slog.NewJSONHandler(w, options))), closeFile, nil
 	}
 	return nil, nil, usagef("--log-format %s: take text or json", a.shared.logFormat)
 }
