@@ -128,6 +128,7 @@ func (k Kind) BeforeRelay() bool {
 type RuleError struct {
 	Kind   Kind
 	Detail string // the values that broke the rule, for a human
+	Input  int    // of the transaction, whose script failed; of ErrScript alone
 	reason string // replaces the reject string of Kind where Core puts values into it
 }
 

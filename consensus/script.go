@@ -142,6 +142,7 @@ func scriptError(tx *Tx, input int, pkScript []byte, err error) error {
 	}
 	return RuleError{
 		Kind:   ErrScript,
+		Input:  input,
 		Detail: fmt.Sprintf("input %d of %v (wtxid %v), spending %v", input, tx.id, tx.wid, tx.Msg.TxIn[input].PreviousOutPoint),
 		reason: fmt.Sprintf("%v (%s)", ErrScript, text),
 	}

@@ -169,17 +169,14 @@ func (p *Pool) runScripts(ctx context.Context, tx *consensus.Tx, coins consensus
 		spent[i] = coins[in.PreviousOutPoint]
 	}
 	err := p.scripts.Verify(ctx, []consensus.ScriptCheck{{Tx: tx, Spent: spent, Flags: standardFlags}})
-	var rule, again consensus.RuleError
+	var rule consensus.RuleError
 	if !errors.As(err, &rule) {
 		return err
 	}
-	// Is it bad for everybody, or not to our liking? The reason is told in the words of the first failure, as Core does.
-	err = p.scripts.Verify(ctx, []consensus.ScriptCheck{{Tx: tx, Spent: spent, Flags: mandatoryFlags}})
-	switch {
-	case err == nil:
+	// Is it bad for everybody, or not to our liking? That is asked of the input that failed alone, as Core does: the others cost nothing more.
+	mandatory := consensus.ScriptCheck{Tx: tx, Spent: spent, Flags: mandatoryFlags}.Begin()
+	if mandatory.Verify(rule.Input) == nil {
 		return PolicyError{Reason: fmt.Sprintf("%s (%s)", reasonFlags, rule.ScriptText())}
-	case errors.As(err, &again):
-		return rule
 	}
-	return err
+	return rule
 }

@@ -120,6 +120,13 @@ func TestInputsBeforeThePool(t *testing.T) {
 	s.refuse("non-mandatory-script-verify-flag (NOPx reserved for soft-fork upgrades)",
 		s.spend(s.split(1, witnessScriptHash(nop))[0], nil, nop))
 	no := []byte{txscript.OP_FALSE}
+	both := append(s.split(1, witnessScriptHash(nop)), s.split(1, witnessScriptHash(no))...)
+	msg := s.unsigned(1, 10_000, both...) // the first input that fails decides
+	msg.TxIn[0].Witness, msg.TxIn[1].Witness = wire.TxWitness{nop}, wire.TxWitness{no}
+	s.refuse("non-mandatory-script-verify-flag (NOPx reserved for soft-fork upgrades)", msg)
+	msg = s.unsigned(1, 10_000, both[1], both[0])
+	msg.TxIn[0].Witness, msg.TxIn[1].Witness = wire.TxWitness{no}, wire.TxWitness{nop}
+	s.refuse("mandatory-script-verify-flag-failed (Script evaluated without error but finished with a false/empty top stack element)", msg)
 	s.refuse("mandatory-script-verify-flag-failed (Script evaluated without error but finished with a false/empty top stack element)",
 		s.spend(s.split(1, witnessScriptHash(no))[0], nil, no))
 }
