@@ -79,28 +79,59 @@ func TestBitcoinsFirstBlocks(t *testing.T) {
 	}
 }
 
-// A flush of more coins than one transaction of Badger holds.
-func TestManyCoinsInOneFlush(t *testing.T) {
-	dir := t.TempDir()
+// The blocks that create and that spend as many coins as fit are flushed, each by itself, in many transactions of Badger, undone, connected again and
+// there after a restart.
+func TestWorstBlocks(t *testing.T) {
+	anyone := []byte{0x51}
 	g := chaintest.New(t, consensus.Regtest())
-	wide := func(tx *wire.MsgTx) {
-		tx.TxOut[0].Value -= 30_000
-		for range 30_000 {
-			tx.AddTxOut(wire.NewTxOut(1, []byte{0x51}))
+	g.Block("genesis", "base", chaintest.Coinbase(func(tx *wire.MsgTx) { tx.TxOut[0].PkScript = anyone }))
+	before := g.Grow("base", "b", 100)
+	create, spend := wire.NewMsgTx(2), wire.NewMsgTx(2)
+	funds := g.At("base").Block.Txs[0].TxID()
+	create.AddTxIn(wire.NewTxIn(wire.NewOutPoint(&funds, 0), nil, nil))
+	const room = consensus.MaxBlockWeight - 2000 // for header and coinbase
+	for range room / (4 * 10) {
+		create.AddTxOut(wire.NewTxOut(1, anyone))
+	}
+	g.Block(before.Name, "creates", chaintest.Txs(create))
+	hash := create.TxHash()
+	for i := range room / (4 * 41) {
+		spend.AddTxIn(wire.NewTxIn(wire.NewOutPoint(&hash, uint32(i)), nil, nil))
+	}
+	spend.AddTxOut(wire.NewTxOut(1, anyone))
+	g.Block("creates", "spends", chaintest.Txs(spend))
+	g.Grow(before.Name, "other", 3)
+
+	dir := t.TempDir()
+	c, done := openBadger(t, g.Params, dir, 1)
+	want := func(name string) {
+		t.Helper()
+		set, err := c.UTXOSet(context.Background(), ledger.HashSerialized)
+		if n := g.At(name); err != nil || set.Tip.Hash != n.State.Hash || set.Coins != int64(len(n.Coins)) || set.Hash != chaintest.SetHash(n.Coins) {
+			t.Fatalf("%s: %+v, %v", name, set, err)
 		}
 	}
-	n := g.Block("genesis", "wide", chaintest.Coinbase(wide))
-	c, done := openBadger(t, g.Params, dir, 0)
-	if _, err := c.AddBlock(context.Background(), n.Block); err != nil {
+	for _, end := range []string{"spends", "other3"} {
+		for _, b := range g.Path(end) {
+			if _, err := c.AddBlock(context.Background(), b); err != nil {
+				t.Fatal(err)
+			}
+			if b.Weight() > consensus.MaxBlockWeight-4000 {
+				done()
+				c, done = openBadger(t, g.Params, dir, 1)
+			}
+		}
+		want(end)
+	}
+	if err := c.Invalidate(context.Background(), g.At("other1").State.Hash); err != nil {
 		t.Fatal(err)
 	}
+	want("spends")
 	done()
-	c, done = openBadger(t, g.Params, dir, 0)
+	c, done = openBadger(t, g.Params, dir, 1)
 	defer done()
-	set, err := c.UTXOSet(context.Background(), ledger.HashSerialized)
-	if err != nil || set.Coins != 30_001 || set.Tip.Hash != n.State.Hash {
-		t.Fatalf("%+v, %v", set, err)
-	}
+	want("spends")
+	t.Logf("%d coins created, %d spent", len(create.TxOut), len(spend.TxIn))
 }
 
 const killedDir = "GROAT_TEST_KILLED_DIR" // set for the child process that is to be killed

@@ -35,11 +35,14 @@ func OpenToRead(o Options) (*DB, error) {
 }
 
 func openToRead(o Options) (*DB, error) {
-	logs, err := filepath.Glob(filepath.Join(o.Dir, "*.mem"))
+	logs, err := listLogs(o.Dir)
 	if err != nil {
-		return nil, fmt.Errorf("list the store's logs: %w", err)
+		return nil, err
 	}
 	if len(logs) == 0 {
+		if err := checkTables(o.Dir, tableEnds); err != nil {
+			return nil, err
+		}
 		inner, err := openBadger(o.Dir, o.Log, badgerOptions(o, minMemTable).WithReadOnly(true))
 		if err != nil {
 			return nil, fmt.Errorf("open the store in %s: %w", o.Dir, err)

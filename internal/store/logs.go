@@ -30,24 +30,29 @@ func removeEmptyLogs(dir string) error {
 	return nil
 }
 
-// finishLogs says whether there are logs, which a kill leaves. Badger reads them into memory tables as large as those of today and ends the process
-// if they hold more: logs of another size are made tables on the disk first, with memory that suffices.
-func finishLogs(o Options, memTable int64) (found bool, err error) {
-	names, err := filepath.Glob(filepath.Join(o.Dir, "*.mem"))
+// listLogs returns the names of the logs, of which there are none unless a kill left them.
+func listLogs(dir string) ([]string, error) {
+	names, err := filepath.Glob(filepath.Join(dir, "*.mem"))
 	if err != nil {
-		return false, fmt.Errorf("list the store's logs: %w", err)
+		return nil, fmt.Errorf("list the store's logs: %w", err)
 	}
+	return names, nil
+}
+
+// finishLogs deals with logs that a kill left. Badger reads them into memory tables as large as those of today and ends the process
+// if they hold more: logs of another size are made tables on the disk first, with memory that suffices.
+func finishLogs(o Options, names []string, memTable int64) error {
 	ours, largest := true, int64(0)
 	for _, name := range names {
 		info, err := os.Stat(name)
 		if err != nil {
-			return false, fmt.Errorf("look at a log of the store: %w", err)
+			return fmt.Errorf("look at a log of the store: %w", err)
 		}
 		ours = ours && info.Size() == 2*memTable // as Badger makes them; it cuts off what is empty when it has read them
 		largest = max(largest, info.Size())
 	}
 	if ours {
-		return len(names) > 0, nil
+		return nil
 	}
 	// Records take less than twice as much in a memory table as in a log.
 	inner, err := openBadger(o.Dir, o.Log, badgerOptions(o, max(2*largest, memTable)))
@@ -55,7 +60,7 @@ func finishLogs(o Options, memTable int64) (found bool, err error) {
 		err = inner.Close()
 	}
 	if err != nil {
-		return true, fmt.Errorf("take up the logs of the store in %s: %w", o.Dir, err)
+		return fmt.Errorf("take up the logs of the store in %s: %w", o.Dir, err)
 	}
-	return true, nil
+	return nil
 }

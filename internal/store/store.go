@@ -103,8 +103,15 @@ func open(o Options) (*DB, error) {
 	if _, err := begun(o.Dir); err != nil {
 		return nil, err
 	}
-	unclean, err := finishLogs(o, memTable)
+	logs, err := listLogs(o.Dir)
 	if err != nil {
+		return nil, err
+	}
+	unclean := len(logs) > 0
+	if err := checkTables(o.Dir, unclean); err != nil {
+		return nil, err
+	}
+	if err := finishLogs(o, logs, memTable); err != nil {
 		return nil, err
 	}
 	inner, err := openBadger(o.Dir, o.Log, badgerOptions(o, memTable))
@@ -140,9 +147,6 @@ func badgerOptions(o Options, memTable int64) badger.Options {
 // that it leaves out, or over which it panics.
 func openBadger(dir string, log *slog.Logger, o badger.Options) (db *badger.DB, err error) {
 	defer recoverDamage(&err)
-	if err := checkTables(dir); err != nil {
-		return nil, err
-	}
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}

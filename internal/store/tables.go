@@ -16,9 +16,16 @@ import (
 	"github.com/dgraph-io/badger/v4/table"
 )
 
-// checkTables looks at the tables in dir as far as Badger reads them when it opens: in goroutines of its own, where a panic over a damaged one would
-// end the process. Files that are no part of the store, as a kill leaves them, do not matter.
-func checkTables(dir string) error {
+// How much of a table is looked at.
+const (
+	tableEnds = false // what Badger reads when it opens
+	allBlocks = true
+)
+
+// checkTables looks at the tables in dir before Badger does, which reads them in goroutines of its own: there a panic over a damaged one ends the process.
+// When it opens it reads their ends, and any block when it compacts; a process that ended over one is told of it at the next start. Files
+// that are no part of the store, as a kill leaves them, do not matter.
+func checkTables(dir string, blocks bool) error {
 	list, err := os.Open(filepath.Join(dir, badger.ManifestFilename))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // there is no store yet
@@ -33,7 +40,7 @@ func checkTables(dir string) error {
 	}
 	for id := range manifest.Tables {
 		name := table.NewFilename(id, dir)
-		if err := checkTable(name); err != nil {
+		if err := checkTable(name, blocks); err != nil {
 			return fmt.Errorf("%w: %s: %w", ErrDamaged, name, err)
 		}
 	}
@@ -45,8 +52,8 @@ var (
 	errTableSum = errors.New("a checksum does not match")
 )
 
-// checkTable checks the index of a table and its last block. The file ends with the index, its length, the index's checksum, and that one's length.
-func checkTable(name string) error {
+// checkTable checks the index of a table and its last block, or all of them. The file ends with the index, its length, the index's checksum, and that one's length.
+func checkTable(name string, blocks bool) error {
 	f, err := os.Open(name)
 	if err != nil {
 		return err
@@ -67,13 +74,24 @@ func checkTable(name string) error {
 	if len(index) == 0 || !bytes.Equal(sum, tableSum(index)) {
 		return errTableSum
 	}
-	return checkLastBlock(f, fb.GetRootAsTableIndex(index, 0), rest)
+	list := fb.GetRootAsTableIndex(index, 0)
+	last := list.OffsetsLength() - 1
+	first := last
+	if blocks {
+		first = 0
+	}
+	for i := first; i <= last; i++ {
+		if err := checkBlock(f, list, i, rest); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// checkLastBlock checks the last block that index tells of, which lies before end.
-func checkLastBlock(f io.ReaderAt, index *fb.TableIndex, end int64) error {
+// checkBlock checks the block i of a table, which lies before end.
+func checkBlock(f io.ReaderAt, index *fb.TableIndex, i int, end int64) error {
 	var at fb.BlockOffset
-	if n := index.OffsetsLength(); n == 0 || !index.Offsets(&at, n-1) || at.Len() == 0 || int64(at.Offset())+int64(at.Len()) > end {
+	if i < 0 || !index.Offsets(&at, i) || at.Len() == 0 || int64(at.Offset())+int64(at.Len()) > end {
 		return errTableCut
 	}
 	block := io.NewSectionReader(f, int64(at.Offset()), int64(at.Len()))
