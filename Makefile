@@ -23,9 +23,9 @@ lint:
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-# The race detector needs a C compiler. It watches the simulated networks too, which take half of the time.
+# The race detector needs a C compiler. It watches the simulated networks too: two minutes of one processor, more on a busy machine.
 unit:
-	CGO_ENABLED=1 $(GO) test -race -timeout 10m $(UNIT)
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m $(UNIT)
 
 # Whole networks of real processes. They share the machine with nothing else, since they watch the clock. The second run watches
 # the nodes themselves with the race detector; one that finds something ends a node with an error.

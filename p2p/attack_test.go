@@ -3,7 +3,6 @@ package p2p
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -457,5 +456,3 @@ func TestWithheldBlocks(t *testing.T) {
 		t.Logf("%d of %d were asked", len(asked), len(silent))
 	})
 }
-
-func isReset(err error) bool { return errors.Is(err, network.ErrReset) }
