@@ -77,7 +77,7 @@ func (d *dialer) peerAt(addr string) *remote {
 func (d *dialer) dialPlanned(ctx context.Context, addr string) {
 	err := d.dial(ctx, addr)
 	d.mu.Lock()
-	d.plan.done(addr, err == nil, time.Now())
+	d.plan.done(addr, err, time.Now())
 	d.mu.Unlock()
 	if err != nil && ctx.Err() == nil {
 		d.n.log.Debug("dial", "addr", addr, "err", err)

@@ -16,6 +16,7 @@ type dialTarget struct {
 	failures int
 	at       time.Time // not before
 	dialling bool
+	problem  string // why the last dial failed, "" if none has or it is connected
 }
 
 // add takes an address into the plan; false if it is there already or the plan is full.
@@ -59,7 +60,7 @@ func (p *dialPlan) plan(now time.Time, connected func(addr string) bool) []strin
 		switch {
 		case t.dialling || now.Before(t.at):
 		case connected(t.addr):
-			t.failures, t.at = 0, now.Add(redialFirst)
+			t.failures, t.at, t.problem = 0, now.Add(redialFirst), ""
 		default:
 			t.dialling = true
 			dial = append(dial, t.addr)
@@ -70,16 +71,17 @@ func (p *dialPlan) plan(now time.Time, connected func(addr string) bool) []strin
 
 // done notes how a dial ended. After a failure the next one waits, twice as long each time up to redialMost. A success also
 // waits a little, so that a peer that hangs up at once is not dialled in a loop.
-func (p *dialPlan) done(addr string, ok bool, now time.Time) {
+func (p *dialPlan) done(addr string, err error, now time.Time) {
 	t := p.find(addr)
 	if t == nil {
 		return
 	}
 	t.dialling = false
-	if ok {
-		t.at = now.Add(redialFirst)
+	if err == nil {
+		t.at, t.problem = now.Add(redialFirst), ""
 		return
 	}
+	t.problem = err.Error()
 	t.at = now.Add(min(redialFirst<<min(t.failures, 10), redialMost))
 	t.failures++
 }

@@ -151,9 +151,9 @@ func (n *Network) AddedNodes() []ledger.AddedNode {
 	defer d.mu.Unlock()
 	list := []ledger.AddedNode{}
 	for _, addr := range d.plan.addrs() {
-		node := ledger.AddedNode{Addr: addr}
+		node := ledger.AddedNode{Addr: addr, Problem: d.plan.find(addr).problem}
 		if r := d.peerAt(addr); r != nil && r.isReady() {
-			node.Connected, node.Inbound = true, r.kind == inboundPeer
+			node.Connected, node.Inbound, node.Problem = true, r.kind == inboundPeer, ""
 		}
 		list = append(list, node)
 	}

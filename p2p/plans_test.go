@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -178,22 +179,22 @@ func TestDialPlan(t *testing.T) {
 	}
 	now, wait := t0, redialFirst
 	for range 12 {
-		p.done("a", false, now)
+		p.done("a", errors.New("nobody is there"), now)
 		if got := p.plan(now.Add(wait-1), nobody); slices.Contains(got, "a") {
 			t.Errorf("dialled again before %v", wait)
 		}
-		p.done("b", true, now)
+		p.done("b", nil, now)
 		now = now.Add(wait)
 		if got := p.plan(now, nobody); !slices.Contains(got, "a") {
 			t.Errorf("not dialled again after %v", wait)
 		}
-		p.done("b", true, now)
+		p.done("b", nil, now)
 		wait = min(2*wait, redialMost)
 	}
 	if !p.remove("a") || p.remove("a") || !slices.Equal(p.addrs(), []string{"b"}) {
 		t.Error("removed wrongly")
 	}
-	p.done("a", true, now) // its dial ends after it was removed
+	p.done("a", nil, now) // its dial ends after it was removed
 	for i := range maxAddedNodes + 10 {
 		p.add(fmt.Sprint(i))
 	}

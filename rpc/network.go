@@ -285,13 +285,15 @@ func (a *api) getAddedNodeInfo(_ context.Context, c *Call) (any, error) {
 		Node      string        `json:"addednode"`
 		Connected bool          `json:"connected"`
 		Addresses []addressJSON `json:"addresses"`
+
+		LastError string `json:"last_error,omitempty"`
 	}
 	list := []addedJSON{}
 	for _, n := range a.Network.AddedNodes() {
 		if c.Has(0) && c.String(0) != n.Addr {
 			continue
 		}
-		j := addedJSON{Node: n.Addr, Connected: n.Connected, Addresses: []addressJSON{}}
+		j := addedJSON{Node: n.Addr, Connected: n.Connected, Addresses: []addressJSON{}, LastError: n.Problem}
 		if n.Connected {
 			direction := "outbound"
 			if n.Inbound {

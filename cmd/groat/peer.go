@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -25,18 +26,26 @@ func newPeerCommand(a *app) *cobra.Command {
 	cmd.AddCommand(
 		newPeerListCommand(a),
 		&cobra.Command{
-			Use:     "add MULTIADDR",
-			Short:   "Dial a peer and keep it",
-			Example: "  groat peer add /ip4/192.0.2.7/tcp/9833/p2p/12D3KooW…",
-			Args:    exactly(1, "the MULTIADDR of a peer, ending in /p2p/ID"),
-			RunE:    func(cmd *cobra.Command, args []string) error { return a.changePeer(cmd, args[0], "add") },
+			Use:   "add MULTIADDR|HOST:PORT",
+			Short: "Dial a peer and keep it",
+			Long: `Has the node dial a peer and keep it connected, until it stops or 'groat peer remove'. Waits a few seconds to say whether that
+works; if not, the node goes on trying. Without /p2p/ID the peer's id is learnt at first contact.`,
+			Example: "  groat peer add /ip4/192.0.2.7/tcp/9833/p2p/12D3KooW…\n  groat peer add 192.0.2.7:9833",
+			Args:    exactly(1, "the MULTIADDR or HOST:PORT of a peer"),
+			RunE:    func(cmd *cobra.Command, args []string) error { return a.addPeer(cmd, args[0]) },
 		},
 		&cobra.Command{
 			Use:     "remove MULTIADDR",
 			Short:   "Keep a peer no longer that 'groat peer add' added",
 			Example: "  groat peer remove /ip4/192.0.2.7/tcp/9833/p2p/12D3KooW…",
 			Args:    exactly(1, "the MULTIADDR that was added"),
-			RunE:    func(cmd *cobra.Command, args []string) error { return a.changePeer(cmd, args[0], "remove") },
+			RunE: func(cmd *cobra.Command, args []string) error {
+				r, err := a.dial(cmd)
+				if err != nil {
+					return err
+				}
+				return r.call(cmd.Context(), nil, "addnode", args[0], "remove")
+			},
 		},
 		newBanCommand(a),
 		&cobra.Command{
@@ -73,13 +82,45 @@ the last new block and transaction came, minus the points for what it has done w
 	return cmd
 }
 
-// changePeer adds or removes a peer.
-func (a *app) changePeer(cmd *cobra.Command, addr, change string) error {
+// addPatience is how long "groat peer add" waits for the connection.
+const addPatience = 5 * time.Second
+
+// addPeer has the node keep a peer, and says whether it is connected.
+func (a *app) addPeer(cmd *cobra.Command, addr string) error {
 	r, err := a.dial(cmd)
 	if err != nil {
 		return err
 	}
-	return r.call(cmd.Context(), nil, "addnode", addr, change)
+	if err := r.call(cmd.Context(), nil, "addnode", addr, "add"); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), addPatience)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		var nodes []struct {
+			Connected bool   `json:"connected"`
+			Error     string `json:"last_error"`
+		}
+		if err := r.call(cmd.Context(), &nodes, "getaddednodeinfo", addr); err != nil {
+			return err
+		}
+		switch {
+		case len(nodes) > 0 && nodes[0].Connected:
+			_, err := fmt.Fprintln(a.out, "connected")
+			return err
+		case len(nodes) > 0 && nodes[0].Error != "":
+			_, err := fmt.Fprintf(a.out, "not connected: %s; the node goes on trying\n", nodes[0].Error)
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			_, err := fmt.Fprintln(a.out, "not connected yet; the node goes on trying")
+			return err
+		case <-tick.C:
+		}
+	}
 }
 
 // peerRow is what the table of peers shows of one.

@@ -225,6 +225,7 @@ type AddedNode struct {
 	Addr      string
 	Connected bool
 	Inbound   bool
+	Problem   string // why the last dial failed, "" if it did not
 }
 
 // Ban is a subnet that is refused.
