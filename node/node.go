@@ -97,11 +97,11 @@ func (n *node) open(ctx context.Context) (err error) {
 func (n *node) openPool() error {
 	policy := mempool.DefaultPolicy()
 	policy.MaxBytes = int64(n.MempoolMiB) << 20
-	n.ledger.memory.budgets += policy.MaxBytes
 	if err := policy.Check(); err != nil {
 		return fmt.Errorf("--maxmempool %d: %w", n.MempoolMiB, err)
 	}
 	n.pool = mempool.New(mempool.Options{Chain: n.ledger.chain, Scripts: n.ledger.scripts, Policy: policy, Now: n.clock.now, Log: n.Log})
+	n.ledger.memory.pool = func() int64 { return n.pool.Info().Usage }
 	return nil
 }
 

@@ -51,15 +51,9 @@ func Rebuild(ctx context.Context, o Options, report func(Progress)) (set ledger.
 	if err := clearForRebuild(dir, o); err != nil {
 		return set, err
 	}
-	memory := memoryLimit{budgets: o.budget()}
-	l, err := buildLedger(o, time.Now, dir, func(o chain.Options) (*chain.Chain, error) {
-		return chain.Rebuild(ctx, o, func(p Progress) {
-			memory.allow(p.Height)
-			if report != nil {
-				report(p)
-			}
-		})
-	})
+	memory := memoryLimit{coins: o.budget()}
+	report = memory.reporting(report)
+	l, err := buildLedger(o, time.Now, dir, func(o chain.Options) (*chain.Chain, error) { return chain.Rebuild(ctx, o, report) })
 	if err != nil {
 		return set, err
 	}
