@@ -105,7 +105,8 @@ func (d *dialer) dial(ctx context.Context, addr string) error {
 			return err
 		}
 	}
-	met, err := d.connect(ctx, info)
+	met, done, err := d.connect(ctx, info)
+	defer done()
 	var mismatch sec.ErrPeerIDMismatch
 	if errors.As(err, &mismatch) {
 		d.forget(addr) // another node is there now
@@ -117,7 +118,23 @@ func (d *dialer) dial(ctx context.Context, addr string) error {
 	d.mu.Lock()
 	d.learn[addr] = info.ID
 	d.mu.Unlock()
+	if err := d.n.awaitDirect(ctx, info.ID, met); err != nil {
+		return err
+	}
 	return d.n.awaitReady(ctx, met)
+}
+
+// awaitDirect waits for a direct connection to a peer that is connected by a relay: both ends punch a hole for it then.
+func (n *Network) awaitDirect(ctx context.Context, id peer.ID, why *intent) error {
+	if n.host.Network().Connectedness(id) != network.Limited {
+		return nil
+	}
+	select {
+	case <-why.here:
+		return nil
+	case <-ctx.Done():
+		return errors.New("it was reached by the relay only, and routers on the way let no direct connection through")
+	}
 }
 
 // awaitReady waits until a peer that was dialled takes part, or says why it does not.
@@ -154,7 +171,8 @@ func (d *dialer) learnID(ctx context.Context, info peer.AddrInfo) (peer.ID, erro
 	if info.ID, err = peer.IDFromPrivateKey(key); err != nil {
 		return "", err
 	}
-	_, err = d.connect(ctx, info)
+	_, done, err := d.connect(ctx, info)
+	done()
 	d.n.host.Peerstore().ClearAddrs(info.ID)
 	d.n.host.Peerstore().RemovePeer(info.ID)
 	var mismatch sec.ErrPeerIDMismatch
@@ -164,20 +182,20 @@ func (d *dialer) learnID(ctx context.Context, info peer.AddrInfo) (peer.ID, erro
 	return mismatch.Actual, nil
 }
 
-func (d *dialer) connect(ctx context.Context, info peer.AddrInfo) (*intent, error) {
+// connect dials a peer. The connection is the operator's until done is called.
+func (d *dialer) connect(ctx context.Context, info peer.AddrInfo) (why *intent, done func(), err error) {
 	h := d.n.host
 	if info.ID == h.ID() {
-		return nil, errors.New("that is this node")
+		return nil, func() {}, errors.New("that is this node")
 	}
 	defer d.n.gate.permit(info.ID)()
 	d.n.dropPassing(ctx, info.ID)
-	why, done := d.n.peers.intend(info.ID, manualPeer)
-	defer done()
+	why, done = d.n.peers.intend(info.ID, manualPeer)
 	if s, ok := h.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
 		s.Backoff().Clear(info.ID) // we have a backoff of our own
 	}
 	h.Peerstore().AddAddrs(info.ID, info.Addrs, peerstore.TempAddrTTL)
-	return why, h.Connect(network.WithDialPeerTimeout(ctx, dialTimeout), info)
+	return why, done, h.Connect(network.WithDialPeerTimeout(ctx, dialTimeout), info)
 }
 
 // retry dials everything again soon, after the network was switched on.

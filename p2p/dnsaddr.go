@@ -35,8 +35,9 @@ func (d *dialer) dialSeed(ctx context.Context, addr string, name ma.Multiaddr) e
 	rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	err = errors.New("no address with an id is there")
 	for _, info := range list {
-		var met *intent
-		if met, err = d.connect(ctx, info); err == nil {
+		met, done, failed := d.connect(ctx, info)
+		done()
+		if err = failed; err == nil {
 			d.mu.Lock()
 			d.learn[addr] = info.ID
 			d.mu.Unlock()

@@ -15,6 +15,7 @@ func natOptions(candidates func(context.Context, int) <-chan peer.AddrInfo) []li
 	return []libp2p.Option{
 		libp2p.NATPortMap(),
 		libp2p.EnableAutoNATv2(),
+		libp2p.EnableNATService(), // relays and the DHT go by the first version's answers only, and somebody has to give them
 		libp2p.EnableRelay(),
 		libp2p.EnableRelayService(),
 		libp2p.EnableHolePunching(),

@@ -28,7 +28,16 @@ type table struct {
 // intent is why a peer is being dialled. It keeps the peer, which may have gone before its dialler looks.
 type intent struct {
 	kind kind
-	met  *remote // guarded by the table; nil until it is connected
+	here chan struct{} // closed when it is connected
+	met  *remote       // guarded by the table; nil before
+}
+
+// meet notes the peer; the caller holds the table's lock.
+func (why *intent) meet(r *remote) {
+	if why != nil && why.met == nil && r != nil {
+		why.met = r
+		close(why.here)
+	}
 }
 
 func newTable(maxPeers int, private bool) *table {
@@ -73,9 +82,7 @@ func (t *table) add(c network.Conn) (r *remote, added, refused bool, evicted *re
 	}
 	t.next++
 	t.peers[id] = r
-	if why := t.intent[id]; why != nil {
-		why.met = r
-	}
+	t.intent[id].meet(r)
 	return r, true, false, evicted
 }
 
@@ -196,7 +203,8 @@ func (t *table) free(k kind) int {
 func (t *table) intend(id peer.ID, k kind) (why *intent, done func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	why = &intent{kind: k, met: t.peers[id]}
+	why = &intent{kind: k, here: make(chan struct{})}
+	why.meet(t.peers[id])
 	t.intent[id] = why
 	return why, func() {
 		t.mu.Lock()
