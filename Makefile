@@ -33,12 +33,13 @@ e2e:
 	$(GO) test -count=1 -timeout 8m ./e2e
 	CGO_ENABLED=1 GROAT_BUILD=-race $(GO) test -count=1 -timeout 8m -run 'Demo|Five|Down|Split' ./e2e
 
-# Benchmarks of the parts, then whole nodes of groat and btcd on the same chain: docs/performance.md says how to read them. COMPARE
+# Benchmarks of the parts, then whole nodes of groat and btcd on the same chain, then a newcomer that takes 100 MB from four peers: docs/performance.md says how to read them. COMPARE
 # takes flags, such as -txs 20000 for a quick look or -btcd "" for groat alone. About ten minutes on two cores.
 BENCHTIME ?= 300ms
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -timeout 10m $(UNIT)
 	$(GO) run ./internal/compare $(COMPARE)
+	$(GO) test -run '^$$' -bench InitialSync -benchtime 1x -timeout 30m ./e2e
 
 # Every fuzz target for FUZZTIME. A finding is kept in its package's testdata/fuzz and fails make test from then on.
 FUZZTIME ?= 20s
