@@ -79,7 +79,7 @@ func TestBitcoinsFirstBlocks(t *testing.T) {
 	}
 }
 
-// The blocks that create and that spend as many coins as fit are flushed, each by itself, in many transactions of Badger, undone, connected again and
+// The blocks that create and that spend as many coins as fit are flushed in many transactions of Badger, undone, connected again and
 // there after a restart.
 func TestWorstBlocks(t *testing.T) {
 	anyone := []byte{0x51}
@@ -103,7 +103,7 @@ func TestWorstBlocks(t *testing.T) {
 	g.Grow(before.Name, "other", 3)
 
 	dir := t.TempDir()
-	c, done := openBadger(t, g.Params, dir, 1)
+	c, done := openBadger(t, g.Params, dir, 0)
 	want := func(name string) {
 		t.Helper()
 		set, err := c.UTXOSet(context.Background(), ledger.HashSerialized)
@@ -118,7 +118,7 @@ func TestWorstBlocks(t *testing.T) {
 			}
 			if b.Weight() > consensus.MaxBlockWeight-4000 {
 				done()
-				c, done = openBadger(t, g.Params, dir, 1)
+				c, done = openBadger(t, g.Params, dir, 0)
 			}
 		}
 		want(end)
@@ -128,7 +128,7 @@ func TestWorstBlocks(t *testing.T) {
 	}
 	want("spends")
 	done()
-	c, done = openBadger(t, g.Params, dir, 1)
+	c, done = openBadger(t, g.Params, dir, 0)
 	defer done()
 	want("spends")
 	t.Logf("%d coins created, %d spent", len(create.TxOut), len(spend.TxIn))
