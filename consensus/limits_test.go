@@ -70,14 +70,19 @@ func TestLockTimeInABlock(t *testing.T) {
 	g.accept(locked(median-1, 0))
 	g.refuse(locked(median, 0), consensus.ErrNotFinal) // BIP113: not the block's own time, which is later
 
-	p := consensus.Regtest()
-	p.CSVHeight = 1000
-	old := story{chaintest.New(t, p), t, g.key}
-	old.Grow(chaintest.Root, "b", 110)
-	g = old
-	stamp := uint32(g.on().Header.Timestamp.Unix())
+	// in the last block before it is the block's own
+	at := func(csv int32) uint32 {
+		p := consensus.Regtest()
+		p.CSVHeight = csv
+		g = story{chaintest.New(t, p), t, g.key}
+		g.Grow(chaintest.Root, "b", 110)
+		return uint32(g.on().Header.Timestamp.Unix())
+	}
+	stamp := at(112)
 	g.accept(locked(stamp-1, 0))
 	g.refuse(locked(stamp, 0), consensus.ErrNotFinal)
+	stamp = at(111)
+	g.refuse(locked(stamp-1, 0), consensus.ErrNotFinal)
 }
 
 func TestRelativeLockTimeInABlock(t *testing.T) {
