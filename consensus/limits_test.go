@@ -145,6 +145,21 @@ func TestLastCommitmentCounts(t *testing.T) {
 	g.accept(g.on(edit(func(m *wire.MsgBlock) { m.Transactions[0] = after }), chaintest.NoCommitment))
 }
 
+// TestWhatIsNoCoin: an output that begins with OP_RETURN, or whose script is too long to be run.
+func TestWhatIsNoCoin(t *testing.T) {
+	for _, c := range []struct {
+		script []byte
+		coin   bool
+	}{
+		{nil, true}, {[]byte{txscript.OP_RETURN}, false}, {[]byte{txscript.OP_NOP, txscript.OP_RETURN}, true},
+		{make([]byte, 10_000), true}, {make([]byte, 10_001), false},
+	} {
+		if consensus.Unspendable(c.script) == c.coin {
+			t.Errorf("%d bytes: a coin %v", len(c.script), !c.coin)
+		}
+	}
+}
+
 // TestFeesInTheMoneyRange needs more money than there can be: coins that no chain has.
 func TestFeesInTheMoneyRange(t *testing.T) {
 	g := newStory(t)

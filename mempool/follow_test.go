@@ -82,13 +82,15 @@ func TestReorgDropsWhatIsNotReadyAnyMore(t *testing.T) {
 	s.mine()
 	a2 := s.mine()
 	tip := s.chain.Tip()
-	young := consensus.Entry{}
-	for op, c := range s.chain.node.Coins {
-		if c.Coinbase && c.Height == tip.Height+1-consensus.Maturity {
-			young = consensus.Entry{OutPoint: op, Coin: c}
+	coinbaseOf := func(height int32) (found consensus.Entry) {
+		for op, c := range s.chain.node.Coins {
+			if c.Coinbase && c.Height == height {
+				found = consensus.Entry{OutPoint: op, Coin: c}
+			}
 		}
+		return found
 	}
-	immature := s.pay(1000, young)
+	immature, mature := s.pay(1000, coinbaseOf(tip.Height+1-consensus.Maturity)), s.pay(1000, coinbaseOf(tip.Height-consensus.Maturity))
 	lock := func(at uint32, sequence uint32, coin consensus.Entry) *wire.MsgTx {
 		msg := s.unsigned(1, 1000, coin)
 		msg.LockTime, msg.TxIn[0].Sequence = at, sequence
@@ -103,14 +105,14 @@ func TestReorgDropsWhatIsNotReadyAnyMore(t *testing.T) {
 	unlocked := lock(0, uint32(tip.Height-older.Coin.Height), older)
 	plain := s.pay(1000, s.coin())
 	heir := s.pay(1000, chaintest.Out(early, 0))
-	for _, tx := range []*wire.MsgTx{immature, final, early, locked, unlocked, plain, heir} {
+	for _, tx := range []*wire.MsgTx{immature, mature, final, early, locked, unlocked, plain, heir} {
 		s.chain.moveTo(a2)
 		s.catchUp()
 		s.accept(tx)
 	}
 	s.mineOn(fork) // an operator may have marked the better branch invalid: one block lower
 	s.catchUp()
-	s.holds(final, unlocked, plain)
+	s.holds(mature, final, unlocked, plain)
 }
 
 func TestReorgKeepsTheOrderOfWhatItPutsAside(t *testing.T) {
