@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -20,12 +21,12 @@ import (
 	"groat/testnet"
 )
 
-// crashStory is a file of blocks whose import has flushes of one and of several transactions, and a reorganisation.
+// crashStory is blocks whose import has flushes of one and of several transactions, and a reorganisation.
 //
 //	w(wide) - … - base101 - a1(wide) - a2 - a3
 //	                     \ - b1(wide) - b2(spends all of w) - b3(wide) - b4 - b5
 type crashStory struct {
-	file    string
+	files   []string       // the chain to a+2, and what b adds: together they would be imported without a reorganisation
 	heights map[string]int // of all blocks, by hash
 	tip     string
 	hash    string        // of the coins at the end
@@ -58,19 +59,21 @@ func newCrashStory(t *testing.T) *crashStory {
 	g.Grow("b3", "b+", 2)
 
 	s := &crashStory{heights: map[string]int{}, tip: g.At("b+2").State.Hash.String()}
-	var out bytes.Buffer
-	blocks := append(g.Path("a+2"), g.Path("b+2")[102:]...)
-	for _, b := range blocks {
-		if err := blockfile.Write(&out, g.Params, b.Raw()); err != nil {
-			t.Fatal(err)
+	for name, blocks := range map[string][]*consensus.Block{"a.dat": g.Path("a+2"), "b.dat": g.Path("b+2")[102:]} {
+		var out bytes.Buffer
+		for _, b := range blocks {
+			if err := blockfile.Write(&out, g.Params, b.Raw()); err != nil {
+				t.Fatal(err)
+			}
 		}
+		s.files = append(s.files, write(t, name, out.Bytes()))
 	}
+	slices.SortFunc(s.files, func(a, b string) int { return strings.Compare(filepath.Base(a), filepath.Base(b)) })
 	for _, end := range []string{"a+2", "b+2"} {
 		for n := g.At(end); n != nil; n = n.Parent {
 			s.heights[n.State.Hash.String()] = int(n.State.Height)
 		}
 	}
-	s.file = write(t, "story.dat", out.Bytes())
 	begin := time.Now()
 	dir := t.TempDir()
 	if code, _ := s.run(t, dir, 0, "--flush-every", "4"); code != 0 {
@@ -83,12 +86,31 @@ func newCrashStory(t *testing.T) *crashStory {
 
 var flushed = regexp.MustCompile(`msg=flushed height=([0-9]+)`)
 
-// run imports the story until it is killed, by itself or after some time, and returns its exit code, -1 if it was killed, and the height of the last
-// flush that it reported as done.
+// run imports the story, a file after the other, until it is killed, by itself or after some time, and returns its exit code, -1 if it was killed, and the
+// height of the last flush that it reported as done.
 func (s *crashStory) run(t *testing.T, dir string, after time.Duration, flags ...string) (code, acked int) {
 	t.Helper()
+	begin := time.Now()
+	for _, file := range s.files {
+		left := time.Duration(0)
+		if after > 0 {
+			left = max(after-time.Since(begin), 1)
+		}
+		var done int
+		if code, done = s.runFile(t, dir, file, left, flags); done > 0 {
+			acked = done
+		}
+		if code != 0 {
+			break
+		}
+	}
+	return code, acked
+}
+
+func (s *crashStory) runFile(t *testing.T, dir, file string, after time.Duration, flags []string) (code, acked int) {
+	t.Helper()
 	args := []string{"chain", "import", "--network", "regtest", "--datadir", dir, "--dbcache", "4", "--log-level", "debug"}
-	cmd := exec.CommandContext(within(t, time.Minute), binary, append(append(args, flags...), s.file)...)
+	cmd := exec.CommandContext(within(t, time.Minute), binary, append(append(args, flags...), file)...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
@@ -136,7 +158,10 @@ func (s *crashStory) verified(t *testing.T, dir string, acked int) string {
 // finish imports the rest and checks what it led to.
 func (s *crashStory) finish(t *testing.T, dir string) {
 	t.Helper()
-	r := importFile(t, dir, s.file)
+	var r result
+	for _, file := range s.files {
+		r = importFile(t, dir, file)
+	}
 	if r.code != 0 || !strings.Contains(r.out, s.tip) || !strings.Contains(r.out, s.hash) {
 		t.Fatalf("want tip %s and coins %s, exit code %d: %s%s", s.tip, s.hash, r.code, r.out, r.stderr)
 	}
@@ -169,7 +194,7 @@ func TestKilledAtNamedPoints(t *testing.T) {
 			s.finish(t, dir)
 		})
 	}
-	groat(t, "chain", "import", "--network", "bitcoin", "--datadir", t.TempDir(), "--crash-at", "flush-goal", s.file).
+	groat(t, "chain", "import", "--network", "bitcoin", "--datadir", t.TempDir(), "--crash-at", "flush-goal", s.files[0]).
 		wantError(t, 2, "--crash-at", "regtest only")
 }
 
