@@ -106,7 +106,7 @@ func (im *importer) run(ctx context.Context, names []string) error {
 func (im *importer) headers(ctx context.Context) error {
 	headers := newUnsorted(im.chain)
 	_ = im.each(ctx, func(_ *blockfile.Reader, h blockfile.Head, _ spot) error {
-		here, err := headers.add(ctx, h.Header[:])
+		here, err := headers.add(ctx, h.Header)
 		im.meter.header(h.Length, here)
 		return err
 	})

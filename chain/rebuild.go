@@ -100,7 +100,7 @@ func (r *rebuilder) headers(ctx context.Context) error {
 		if len(raw) < wire.MaxBlockHeaderPayload {
 			return nil
 		}
-		here, err := headers.add(ctx, raw[:wire.MaxBlockHeaderPayload])
+		here, err := headers.add(ctx, rawHeader(raw))
 		r.meter.header(len(raw), here)
 		return err
 	}, func(g blockfile.Gap) error {
