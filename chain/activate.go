@@ -168,7 +168,7 @@ func (c *Chain) link(ctx context.Context, v *view, at consensus.State, i id) (fi
 	}
 	d, err := consensus.Connect(at, b, coins)
 	if err != nil {
-		return fitted{}, err
+		return fitted{}, c.explain(v, at, b, err)
 	}
 	l := fitted{i: i, node: n, block: b, spent: d.Spent, after: at.Next(&b.Header)}
 	if !n.has(connected) && !c.assumed(i) {
@@ -176,6 +176,15 @@ func (c *Chain) link(ctx context.Context, v *view, at consensus.State, i id) (fi
 	}
 	v.connect(d)
 	return l, nil
+}
+
+// explain returns why b, which consensus.Connect has refused with err, may not follow at.
+func (c *Chain) explain(v *view, at consensus.State, b *consensus.Block, err error) error {
+	coins, fault := v.find(consensus.Repeats(at, b))
+	if fault != nil {
+		return c.fault(fmt.Errorf("load the coins of block %v: %w", b.Hash(), fault))
+	}
+	return consensus.Explain(b, coins, err)
 }
 
 // confirm notes that the block of l is valid and stores what it spent.

@@ -109,6 +109,21 @@ func TestDoubleSpendAcrossReorg(t *testing.T) {
 	s.refused(s.Build("b2", chaintest.Txs(x)), consensus.ErrMissingInput).tip("b2")
 }
 
+// A block that repeats a transaction spends what is spent, but while something is left of what the transaction made, repeating it is what is
+// wrong (BIP30), whatever else is.
+func TestRepeatedTransaction(t *testing.T) {
+	//   … - base - a1(x) - a2 - a3(spends all of x)
+	s := newStory(t).chain("genesis", "base", 101)
+	x := spend(s, "base101", 0)
+	again, greedy := chaintest.Txs(x), chaintest.Coinbase(func(tx *wire.MsgTx) { tx.TxOut[0].Value++ })
+	s.Block("base101", "a1", again)
+	s.Block("a1", "a2")
+	s.Block("a2", "a3", chaintest.Spend(chaintest.Out(x, 0), chaintest.Out(x, 1)))
+	s.add("a1", "a2").refused(s.Build("a2", again), consensus.ErrDuplicateTx)
+	s.refused(s.Build("a2", again, greedy), consensus.ErrDuplicateTx).refused(s.Build("a2", greedy), consensus.ErrCoinbaseValue)
+	s.add("a3").refused(s.Build("a3", again), consensus.ErrMissingInput).tip("a3")
+}
+
 func TestInvalidBlocksChangeNothing(t *testing.T) {
 	s := newStory(t).chain("genesis", "base", 101)
 	good := spend(s, "base101", 0)

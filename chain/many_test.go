@@ -102,7 +102,7 @@ func TestManyBlocksAndABadOne(t *testing.T) {
 		missing := spend(s, "a10", 0)
 		s.Block("a10", "c1", chaintest.Txs(missing))
 		s.Add("c1", "again", s.Build("c1", chaintest.Txs(missing.Copy())))
-		if refused := s.addMany("c1", "again"); refused["again"] != consensus.ErrMissingInput || len(refused) != 1 {
+		if refused := s.addMany("c1", "again"); refused["again"] != consensus.ErrDuplicateTx || len(refused) != 1 {
 			t.Fatalf("refused: %v", refused)
 		}
 		s.tip("c1").kill().tip("c1")

@@ -28,11 +28,7 @@ func Needs(s State, b *Block) []wire.OutPoint {
 	}
 	needs := make([]wire.OutPoint, 0, inputs)
 	if mustBeUnique(s, b) || isRepeat(s, b) {
-		for _, tx := range b.Txs {
-			for i := range tx.Msg.TxOut {
-				needs = append(needs, wire.OutPoint{Hash: tx.id, Index: uint32(i)})
-			}
-		}
+		needs = appendOutputs(needs, b)
 	}
 	for _, tx := range b.Txs {
 		if !IsCoinbase(tx) {
@@ -45,6 +41,33 @@ func Needs(s State, b *Block) []wire.OutPoint {
 		own[tx.id] = struct{}{}
 	}
 	return needs
+}
+
+func appendOutputs(to []wire.OutPoint, b *Block) []wire.OutPoint {
+	for _, tx := range b.Txs {
+		for i := range tx.Msg.TxOut {
+			to = append(to, wire.OutPoint{Hash: tx.id, Index: uint32(i)})
+		}
+	}
+	return to
+}
+
+// Repeats returns the outpoints of which Explain wants to know whether they exist, for a block that Connect has refused.
+func Repeats(s State, b *Block) []wire.OutPoint {
+	if s.params.BIP34Unique != noExtra {
+		return nil
+	}
+	return appendOutputs(nil, b)
+}
+
+// Explain returns err, for which Connect has refused b, or that b repeats a transaction whose coins are there (BIP30), which Bitcoin Core
+// finds first. Where every coinbase begins with its height Connect need not look for that: whoever repeats a transaction spends what is spent.
+// coins holds what exists of Repeats.
+func Explain(b *Block, coins Coins, err error) error {
+	if repeated := findRepeat(b, coins); repeated != nil {
+		return repeated
+	}
+	return err
 }
 
 // Connect says whether b, which has passed CheckBlock and CheckBlockPlace, may follow s with the coins that it spends, and what it
@@ -90,6 +113,10 @@ func checkUniqueIDs(s State, b *Block, coins Coins) error {
 	if !mustBeUnique(s, b) {
 		return nil
 	}
+	return findRepeat(b, coins)
+}
+
+func findRepeat(b *Block, coins Coins) error {
 	for _, tx := range b.Txs {
 		for i := range tx.Msg.TxOut {
 			if _, ok := coins[wire.OutPoint{Hash: tx.id, Index: uint32(i)}]; ok {

@@ -42,9 +42,21 @@ func (m *Miner) Check(ctx context.Context, b *consensus.Block) error {
 		return notBest{}
 	}
 	if _, err := consensus.Connect(tip, b, coins); err != nil {
-		return err
+		return m.explain(tip, b, err)
 	}
 	return m.scripts.Verify(ctx, consensus.ScriptChecks(tip, b, coins))
+}
+
+// explain returns why b, which consensus.Connect has refused with err, may not follow tip.
+func (m *Miner) explain(tip consensus.State, b *consensus.Block, err error) error {
+	coins, at, fault := m.chain.Coins(consensus.Repeats(tip, b))
+	switch {
+	case fault != nil:
+		return fmt.Errorf("load coins: %w", fault)
+	case at.Hash != tip.Hash:
+		return notBest{}
+	}
+	return consensus.Explain(b, coins, err)
 }
 
 // checkWithoutWork runs consensus.CheckBlock on a copy of b whose header has as little work as a header can have.
