@@ -17,7 +17,7 @@ import (
 )
 
 // cacheMiB is what the nodes here get for coins and database.
-const cacheMiB = 16
+const cacheMiB = 32
 
 // budget is what a process may take with a chain of so many blocks while its pool is empty.
 func budget(blocks int) int64 { return cacheMiB<<20 + 100_000_000 + 200*int64(blocks) }
@@ -35,7 +35,7 @@ func TestMemoryOfALongChain(t *testing.T) {
 
 // TestMemoryOfManyCoins does so with more coins than fit into their cache, spent at all ages, in an import and in a download. GROAT_SOAK counts blocks.
 func TestMemoryOfManyCoins(t *testing.T) {
-	s := loadchain.Growth{Params: consensus.Regtest(), Blocks: soak(t, 120), Coins: 4_000, Spends: 1_000, Last: time.Now()}
+	s := loadchain.Growth{Params: consensus.Regtest(), Blocks: soak(t, 120), Coins: 5_000, Spends: 1_000, Last: time.Now()}
 	n := importWithin(t, s)
 	var tip string
 	call(t, n, &tip, "getbestblockhash")

@@ -14,7 +14,7 @@ const gcPercent = 50
 
 // What a process takes besides the budgets that flags give, at most.
 const (
-	restBytes   = 90 << 20 // blocks on their way, peers, scripts that were verified; of 100 MB, the rest of which the collector does not see
+	restBytes   = 80 << 20 // blocks on their way, peers, scripts that were verified; of 100 MB, the rest of which the collector does not see or overshoots by
 	headerBytes = 200      // each, of all that are known: nothing else in memory grows with the chain
 )
 

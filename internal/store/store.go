@@ -49,7 +49,7 @@ const tableBytes = 2 << 20
 // Options says where a store lies and what it may use.
 type Options struct {
 	Dir    string       // its own directory, made if it is missing
-	Budget int64        // bytes of memory for what is not on disk yet; small by default, which takes up to 50 MB while much is written
+	Budget int64        // bytes of memory for what is not on disk yet; small by default, which takes up to 85 MB while much is written
 	Log    *slog.Logger // nil is silence
 }
 
