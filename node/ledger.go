@@ -40,7 +40,6 @@ func openLedger(ctx context.Context, o Options, now func() time.Time, dir *dataD
 
 // buildLedger opens the database, and the chain by open.
 func buildLedger(o Options, now func() time.Time, dir *dataDir, open func(chain.Options) (*chain.Chain, error)) (*openedLedger, error) {
-	tuneMemory()
 	l := &openedLedger{memory: memoryLimit{coins: o.budget()}, scripts: verify.New(runtime.GOMAXPROCS(0), verifiedTxs)}
 	co, err := o.chainOptions(now, dir)
 	if err != nil {

@@ -9,9 +9,6 @@ import (
 	"groat/consensus"
 )
 
-// gcPercent trades a little processor time for memory: a node idles with little live data, and the default lets garbage grow to as much again.
-const gcPercent = 50
-
 // What a process takes besides the budgets that flags give, at most.
 const (
 	restBytes   = 80 << 20 // blocks on their way, peers, scripts that were verified; of 100 MB, the rest of which the collector does not see or overshoots by
@@ -28,13 +25,6 @@ type memoryLimit struct {
 
 // limitStep is how far the limit has to be off before it moves, in bytes: to move it stops everything for a moment.
 const limitStep = 4 << 20
-
-// tuneMemory sets up the garbage collector. There is no limit yet: how many headers there are is known when the chain is open.
-func tuneMemory() {
-	if _, set := os.LookupEnv("GOGC"); !set {
-		debug.SetGCPercent(gcPercent)
-	}
-}
 
 // allow sets the limit for a chain with so many headers.
 func (m *memoryLimit) allow(headers int32) {

@@ -29,7 +29,6 @@ func Verify(ctx context.Context, o Options, deep bool, report func(Progress)) (f
 	if err != nil {
 		return found, err
 	}
-	tuneMemory()
 	memory := memoryLimit{coins: o.budget()}
 	report = memory.reporting(report)
 	db, err := store.OpenToRead(store.Options{Dir: dir.store(), Budget: o.budget() / storeShare, Log: o.Log})
