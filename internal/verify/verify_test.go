@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/btcsuite/btcd/txscript/v2"
@@ -184,6 +185,41 @@ func TestEndsWithItsContext(t *testing.T) {
 	}
 	if hits, _ := v.Stats(); hits != 0 {
 		t.Fatalf("%d checks were run after the end", hits)
+	}
+}
+
+// endsAt is a context that ends when it is looked at for the n-th time.
+type endsAt struct {
+	context.Context
+	left atomic.Int64
+}
+
+func (c *endsAt) Err() error {
+	if c.left.Add(-1) > 0 {
+		return nil
+	}
+	return context.Canceled
+}
+
+// TestCVE_2013_2292 shows that a transaction whose inputs take long, each of which hashes all of it, shares them among all workers and holds up nobody who
+// ends the call: each worker is done after the input that it has in hand, and the rest is not run.
+func TestCVE_2013_2292(t *testing.T) {
+	const inputs, looks = 5_000, 100
+	for workers := 1; workers <= 4; workers++ {
+		ctx := &endsAt{Context: t.Context()}
+		ctx.left.Store(looks)
+		r := newRun([]consensus.ScriptCheck{large(inputs)}, workers, newCache(10))
+		var wg sync.WaitGroup
+		for range workers {
+			wg.Go(func() { r.work(ctx) })
+		}
+		wg.Wait()
+		if seen := looks - ctx.left.Load(); seen > looks+int64(workers) {
+			t.Errorf("%d workers: %d inputs were begun after the end", workers, seen-looks)
+		}
+		if r.err != nil || len(r.passed.missing([]consensus.ScriptCheck{large(inputs)})) != 1 {
+			t.Errorf("%d workers: a call that was ended has a verdict", workers)
+		}
 	}
 }
 
