@@ -65,7 +65,7 @@ func TestMineFlag(t *testing.T) {
 		t.Errorf("two blocks in %v, want one a second at most", took)
 	}
 	groat(t, "node", "--network", "regtest", "--datadir", t.TempDir(), "--rpc-listen", "127.0.0.1:0", "--mine", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "--log-level", "error").
-		wantError(t, 1, "--mine", "no address of network regtest")
+		wantError(t, 2, "--mine", "no address of network regtest")
 }
 
 func TestLogFileAndLogin(t *testing.T) {
