@@ -93,7 +93,7 @@ const (
 	asksPerSyncPeer   = 2
 	asidesInFlight    = 4               // requests for blocks that are not on the way to the best header,
 	blocksPerAside    = 2               // and blocks in each
-	syncBudget        = 8 << 20         // bytes asked for or waiting to be connected; parsed they take four times as much
+	syncBudget        = 12 << 20        // bytes asked for or waiting to be connected; parsed they take four times as much
 	headStall         = 3 * time.Second // after which whoever was asked for the lowest block has held us up,
 	headPatience      = time.Second     // and after which others are asked too if it dialled us
 	maxHeadAsks       = 8               // for one block at once, or as many as
