@@ -16,7 +16,7 @@ func TestNeighbours(t *testing.T) {
 			lan := func(o *node) peer.AddrInfo {
 				return peer.AddrInfo{ID: o.ID(), Addrs: o.host.Network().ListenAddresses()}
 			}
-			for range 3 {
+			meet := func() {
 				for _, o := range []*node{n, a, b} {
 					n.meetNeighbour(t.Context(), lan(o))
 				}
@@ -25,7 +25,8 @@ func TestNeighbours(t *testing.T) {
 			if private {
 				want = 2
 			}
-			w.until(10*time.Second, "the neighbours are peers", func() bool { return n.Count() == want })
+			// They are found again and again: in one of sixteen books both have the same place, which the first leaves when it is a peer.
+			w.until(10*time.Second, "the neighbours are peers", func() bool { meet(); return n.Count() == want })
 			time.Sleep(time.Minute)
 			if n.Count() != want || n.Peers()[0].ConnectionType != "outbound-full-relay" {
 				t.Errorf("%d peers of %d, the first is %s", n.Count(), want, n.Peers()[0].ConnectionType)
