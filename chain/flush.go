@@ -126,7 +126,7 @@ func (c *Chain) syncFiles(goal *place) (err error) {
 func (c *Chain) writeAll(nodes []id, goal *place) error {
 	var all store.Batch
 	fill := func(r record) error {
-		r.addTo(&all)
+		all.Set(r.key, r.value)
 		if !c.o.Store.Fits(&all) {
 			return store.ErrTooBig
 		}
@@ -221,7 +221,7 @@ type parts struct {
 }
 
 func (w *parts) add(r record) error {
-	r.addTo(&w.batch)
+	w.batch.Set(r.key, r.value)
 	if w.store.Fits(&w.batch) {
 		return nil
 	}
@@ -229,7 +229,7 @@ func (w *parts) add(r record) error {
 	if err := w.flush(); err != nil {
 		return err
 	}
-	r.addTo(&w.batch)
+	w.batch.Set(r.key, r.value)
 	return nil
 }
 
@@ -239,7 +239,7 @@ func (w *parts) end(last ...record) error {
 		return err
 	}
 	for _, r := range last {
-		r.addTo(&w.batch)
+		w.batch.Set(r.key, r.value)
 	}
 	return w.flush()
 }
@@ -256,12 +256,4 @@ func (w *parts) flush() error {
 		w.wrote()
 	}
 	return nil
-}
-
-func (r record) addTo(b *store.Batch) {
-	if r.value == nil {
-		b.Delete(r.key)
-		return
-	}
-	b.Put(r.key, r.value)
 }

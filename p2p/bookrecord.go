@@ -127,7 +127,7 @@ func saveAll(s Shelf, list []change) error {
 		batch.Reset()
 		n := 0
 		for ; n < len(list) && s.Fits(&batch); n++ {
-			list[n].putInto(&batch)
+			batch.Set(list[n].key, list[n].value)
 		}
 		if !s.Fits(&batch) && n > 1 {
 			batch.Drop()
@@ -139,14 +139,6 @@ func saveAll(s Shelf, list []change) error {
 		list = list[n:]
 	}
 	return nil
-}
-
-func (c change) putInto(b *store.Batch) {
-	if c.value == nil {
-		b.Delete(c.key)
-		return
-	}
-	b.Put(c.key, c.value)
 }
 
 // loadSecret reads the secret that places depend on; zero if there is none yet.

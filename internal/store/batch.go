@@ -27,6 +27,9 @@ func (b *Batch) Put(key, value []byte) {
 // Delete removes key, which need not exist. The batch keeps the slice.
 func (b *Batch) Delete(key []byte) { b.add(op{key: key}) }
 
+// Set is Put, or Delete if value is nil, as Each tells it. The batch keeps both slices.
+func (b *Batch) Set(key, value []byte) { b.add(op{key, value}) }
+
 func (b *Batch) add(o op) {
 	b.ops = append(b.ops, o)
 	b.bytes += o.size()

@@ -16,11 +16,8 @@ import (
 	"github.com/dgraph-io/badger/v4/table"
 )
 
-// How much of a table is looked at.
-const (
-	tableEnds = false // what Badger reads when it opens
-	allBlocks = true
-)
+// tableEnds asks for less than all blocks of a table: for what Badger reads when it opens.
+const tableEnds = false
 
 // checkTables looks at the tables in dir before Badger does, which reads them in goroutines of its own: there a panic over a damaged one ends the process.
 // When it opens it reads their ends, and any block when it compacts; a process that ended over one is told of it at the next start. Files
