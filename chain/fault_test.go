@@ -220,16 +220,18 @@ func TestEveryCallFailsInARebuild(t *testing.T) {
 	trial{base: s, ready: ready, run: run, again: func(s *story) { s.rebuild() }, end: ends(nil, "b5")}.everywhere(t)
 }
 
+// inSmallStretches opens the chain such that a few blocks make several stretches of the pipeline, and several flushes.
+func inSmallStretches(s *story) {
+	s.o.FlushEvery = 3
+	s.open()
+	s.c.stretch = 6
+}
+
 // While blocks are stored by one goroutine and connected by another, and scripts run: what they look at is not let go before they end (CVE-2024-52911).
 func TestEveryCallFailsWithManyBlocks(t *testing.T) {
 	s := newStory(t).chain("genesis", "base", 104)
 	names := s.pay("base104", "a", 12)
 	s.reopen()
-	ready := func(s *story) {
-		s.o.FlushEvery = 3
-		s.open()
-		s.c.stretch = 6
-	}
 	run := func(s *story) []string {
 		var blocks []*consensus.Block
 		for _, name := range names {
@@ -242,5 +244,5 @@ func TestEveryCallFailsWithManyBlocks(t *testing.T) {
 		})
 		return append([]string{"base104"}, names...)
 	}
-	trial{base: s, ready: ready, run: run, end: ends(names, "a12")}.everywhere(t)
+	trial{base: s, ready: inSmallStretches, run: run, end: ends(names, "a12")}.everywhere(t)
 }

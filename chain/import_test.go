@@ -313,11 +313,6 @@ func TestEveryCallFailsInAnImport(t *testing.T) {
 	path := s.Path("a12")
 	files := append(s.file(path[110:]...), s.file(path[100:112]...)...)
 	s.reopen()
-	ready := func(s *story) {
-		s.o.FlushEvery = 3
-		s.open()
-		s.c.stretch = 6
-	}
 	run := func(s *story) []string {
 		_, err := Import(context.Background(), s.c, files, nil)
 		if rule := (consensus.RuleError{}); errors.As(err, &rule) {
@@ -332,7 +327,7 @@ func TestEveryCallFailsInAnImport(t *testing.T) {
 		}
 		s.tip("a12").kill().tip("a12")
 	}
-	trial{base: s, ready: ready, run: run, end: end}.everywhere(t)
+	trial{base: s, ready: inSmallStretches, run: run, end: end}.everywhere(t)
 }
 
 // Scripts below the trusted block are not run, in whatever order the blocks come; they are if it is not there.

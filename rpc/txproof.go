@@ -182,6 +182,18 @@ func pairHash(left, right chainhash.Hash) chainhash.Hash {
 // leastTxWeight is that of the smallest transaction.
 const leastTxWeight = 60 * witnessScale
 
+// newProof takes the parts of a message that walk reads.
+func newProof(msg *wire.MsgMerkleBlock) *proof {
+	p := &proof{leaves: msg.Transactions}
+	for _, hash := range msg.Hashes {
+		p.hashes = append(p.hashes, *hash)
+	}
+	for i := range len(msg.Flags) * 8 {
+		p.bits = append(p.bits, msg.Flags[i/8]>>(i%8)&1 == 1)
+	}
+	return p
+}
+
 // read goes through a proof from the root and returns the leaves that match, and the root. It returns false if the proof is malformed.
 func (p *proof) read() (root chainhash.Hash, found []string, ok bool) {
 	if p.leaves == 0 || p.leaves > consensus.MaxBlockWeight/leastTxWeight || len(p.hashes) > int(p.leaves) || len(p.bits) < len(p.hashes) {
@@ -233,14 +245,7 @@ func (a *api) verifyTxOutProof(_ context.Context, c *Call) (any, error) {
 	if err != nil {
 		return nil, errorf(CodeDecode, "Proof decode failed")
 	}
-	p := &proof{leaves: msg.Transactions}
-	for _, hash := range msg.Hashes {
-		p.hashes = append(p.hashes, *hash)
-	}
-	for i := range len(msg.Flags) * 8 {
-		p.bits = append(p.bits, msg.Flags[i/8]>>(i%8)&1 == 1)
-	}
-	root, found, ok := p.read()
+	root, found, ok := newProof(&msg).read()
 	if !ok || root != msg.Header.MerkleRoot {
 		return []string{}, nil
 	}

@@ -70,14 +70,7 @@ func TestProofsOfAllSmallTrees(t *testing.T) {
 				}
 			}
 			msg := prove(&wire.BlockHeader{}, ids, match)
-			p := &proof{leaves: msg.Transactions}
-			for _, hash := range msg.Hashes {
-				p.hashes = append(p.hashes, *hash)
-			}
-			for i := range len(msg.Flags) * 8 {
-				p.bits = append(p.bits, msg.Flags[i/8]>>(i%8)&1 == 1)
-			}
-			got, found, ok := p.read()
+			got, found, ok := newProof(msg).read()
 			if !ok || got != root || fmt.Sprint(found) != fmt.Sprint(want) {
 				t.Fatalf("%d leaves, set %b: %v, %v, %v", leaves, set, got, found, ok)
 			}
