@@ -169,9 +169,6 @@ func (c *Chain) admit(b *consensus.Block, save func() (blockfile.Location, error
 	if hash == c.o.Params.GenesisHash {
 		return c.keep(i, b, save) // valid by definition: nobody follows it up to here
 	}
-	if err := consensus.CheckWork(c.o.Params, &b.Header); err != nil {
-		return none, false, err
-	}
 	if err := consensus.CheckBlock(c.o.Params, b); err != nil {
 		return none, false, c.blame(hash, err)
 	}
